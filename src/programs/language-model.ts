@@ -5,6 +5,8 @@ export interface LanguageModel {
   /** The window: prompt and answer together, in tokens. */
   readonly contextTokens: number;
   readonly exactCounts: boolean;
+  /** Number of weights, where known: programs ask small models shorter, simpler questions. */
+  readonly parameters?: number;
   countTokens(text: string): number;
   generate(request: GenerationRequest): Promise<Generation>;
 }

@@ -30,6 +30,8 @@ export interface TraceNode {
   readonly path: string;
   status: "running" | "done" | "failed" | "cancelled";
   calls: number;
+  /** Calls answered from the replay log: no model ran, so they cost nothing. */
+  replayed: number;
   usage: CallUsage;
   error?: string;
   readonly children: TraceNode[];
