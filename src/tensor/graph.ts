@@ -1,0 +1,249 @@
+import { QuireError } from "../errors.js";
+import type { Device } from "./device.js";
+import { type DType, dtypes } from "./dtype.js";
+import { ggml } from "./ffi/ggml.js";
+import { checkShape, ggmlSizes, type Shape } from "./shape.js";
+import { type Gradient, Tensor } from "./tensor.js";
+
+/** A graph is built once for a shape, compiled once (its intermediate results share one arena), and run many times with other
+ *  inputs. Inputs live in memory of their own, so what was written stays from run to run. */
+
+export interface NodeSpec {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly dtype: DType;
+  readonly shape: Shape;
+  /** Bytes, outermost first; left out = contiguous. */
+  readonly strides?: readonly number[];
+  /** Calls ggml with the graph's context and returns the new tensor's address. Everything was checked before. */
+  readonly build: (context: number) => number;
+  readonly gradient: Gradient;
+}
+
+export type HostArray = Float32Array | Int32Array | BigInt64Array | Uint16Array | Uint8Array;
+
+export class Graph {
+  readonly device: Device;
+  readonly maxNodes: number;
+  #context: number;
+  #inputContext: number;
+  #inputBuffer = 0;
+  #nodes = 0;
+  readonly #inputs: Tensor[] = [];
+  /** What must be computed, in the order given: results and writes into storages. */
+  readonly #targets: Tensor[] = [];
+  readonly #outputs: Tensor[] = [];
+  readonly #host = new Map<Tensor, HostArray>();
+  #graph = 0;
+  #allocator = 0;
+  #running = false;
+
+  constructor(device: Device, options: { maxNodes?: number } = {}) {
+    const g = ggml();
+    this.device = device;
+    this.maxNodes = options.maxNodes ?? 8192;
+    // A few operations make two tensors, and each input of a node may count as a leaf of the graph.
+    this.#context = g.init(
+      2 * this.maxNodes * g.ggml_tensor_overhead() + g.ggml_graph_overhead_custom(this.maxNodes, false),
+    );
+    this.#inputContext = g.init(256 * g.ggml_tensor_overhead());
+  }
+
+  get open(): boolean {
+    return this.#context !== 0;
+  }
+
+  get compiled(): boolean {
+    return this.#graph !== 0;
+  }
+
+  get nodes(): number {
+    return this.#nodes;
+  }
+
+  /** Bytes of intermediate results and inputs. */
+  get sizeBytes(): number {
+    const g = ggml();
+    const arena = this.#allocator === 0 ? 0 : g.ggml_gallocr_get_buffer_size(this.#allocator, 0);
+    return arena + (this.#inputBuffer === 0 ? 0 : g.ggml_backend_buffer_get_size(this.#inputBuffer));
+  }
+
+  /** A tensor that is filled before runs, through `host` (in place) or `write`. */
+  input(name: string, dtype: DType, shape: Shape): Tensor {
+    this.#mustBeOpen();
+    checkShape(`input ${name}`, dtype, shape);
+    if (this.#inputs.length >= 255) throw new QuireError("bad-input", "A graph takes at most 255 inputs.");
+    const g = ggml();
+    const pointer = g.ggml_new_tensor_4d(this.#inputContext, dtypes[dtype].id, ...ggmlSizes(shape));
+    g.ggml_set_input(pointer);
+    const tensor = new Tensor({ pointer, dtype, shape, name, owner: this, graph: this });
+    this.#inputs.push(tensor);
+    return tensor;
+  }
+
+  /** The same tensor, as an operand that brings this graph along: needed where an operation has only stored tensors. */
+  use(tensor: Tensor): Tensor {
+    return tensor.graph === this ? tensor : new Tensor({ ...tensor, owner: tensor.owner, graph: this, source: tensor });
+  }
+
+  node(spec: NodeSpec): Tensor {
+    this.#mustBeOpen();
+    for (const input of spec.inputs) {
+      if (!input.owner.open) throw new QuireError("bad-input", `${spec.op}: ${input.name || "an operand"} was freed.`);
+      if (input.graph !== undefined && input.graph !== this) {
+        throw new QuireError("bad-input", `${spec.op}: its operands belong to two graphs.`);
+      }
+    }
+    checkShape(spec.op, spec.dtype, spec.shape);
+    this.#nodes++;
+    if (this.#nodes >= this.maxNodes) {
+      throw new QuireError("bad-input", `The graph has more than ${this.maxNodes} operations.`, {
+        fix: "Raise maxNodes.",
+      });
+    }
+    const pointer = spec.build(this.#context);
+    return new Tensor({ ...spec, pointer, name: "", owner: this, graph: this });
+  }
+
+  /** Marks a result that is read after a run. */
+  output(tensor: Tensor, name = tensor.name): Tensor {
+    this.#mustBeOpen();
+    ggml().ggml_set_output(tensor.pointer);
+    this.#outputs.push(tensor);
+    this.#targets.push(tensor);
+    tensor.name = name;
+    return tensor;
+  }
+
+  /** Marks a node that has an effect (a write into a storage) and must run, in the order of these calls. */
+  effect(tensor: Tensor): void {
+    this.#targets.push(tensor);
+  }
+
+  /** Lays out memory. Needs at least one output or effect; afterwards nothing can be added. */
+  compile(): this {
+    this.#mustBeOpen();
+    const g = ggml();
+    if (this.#targets.length === 0)
+      throw new QuireError("bad-input", "The graph computes nothing: mark an output first.");
+    this.#graph = g.ggml_new_graph_custom(this.#context, this.maxNodes, false);
+    for (const target of this.#targets) g.ggml_build_forward_expand(this.#graph, target.pointer);
+    this.#checkSupport();
+    if (this.#inputs.length > 0) {
+      this.#inputBuffer = g.ggml_backend_alloc_ctx_tensors_from_buft(this.#inputContext, this.device.bufferType);
+      if (this.#inputBuffer === 0) throw this.#noRoom();
+      g.ggml_backend_buffer_clear(this.#inputBuffer, 0);
+    }
+    this.#allocator = g.ggml_gallocr_new(this.device.bufferType);
+    if (!g.ggml_gallocr_alloc_graph(this.#allocator, this.#graph)) throw this.#noRoom();
+    return this;
+  }
+
+  /** The memory of an input or output: in place where the device's memory is the host's, else a copy that `run` moves. */
+  host<Kind extends HostArray = Float32Array>(tensor: Tensor): Kind {
+    this.#mustBeCompiled();
+    let array = this.#host.get(tensor);
+    if (array === undefined) {
+      if (!this.#inputs.includes(tensor) && !this.#outputs.includes(tensor)) {
+        throw new QuireError("bad-input", "Only inputs and outputs of a graph can be read and written.");
+      }
+      const g = ggml();
+      const buffer = this.device.isHost
+        ? g.memory(g.ggml_get_data(tensor.pointer), tensor.sizeBytes)
+        : new ArrayBuffer(tensor.sizeBytes);
+      array = viewAs(tensor.dtype, buffer);
+      this.#host.set(tensor, array);
+    }
+    return array as Kind;
+  }
+
+  write(tensor: Tensor, values: HostArray): void {
+    const target = this.host<HostArray>(tensor);
+    if (values.constructor !== target.constructor || values.length !== target.length) {
+      throw new QuireError("bad-shape", `${tensor.name}: the values do not fit.`, {
+        got: `${values.constructor.name} of ${values.length}`,
+        expected: `${target.constructor.name} of ${target.length}`,
+      });
+    }
+    (target as Float32Array).set(values as Float32Array);
+  }
+
+  async run(signal?: AbortSignal): Promise<void> {
+    this.#mustBeCompiled();
+    if (this.#running)
+      throw new QuireError("bad-input", "The graph is running already.", { fix: "Await run() before the next." });
+    this.#running = true;
+    try {
+      if (!this.device.isHost) this.#move(this.#inputs, "to-device");
+      await this.device.compute(this.#graph, signal);
+      if (!this.device.isHost) this.#move(this.#outputs, "to-host");
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /** Frees the graph; tensors of it cannot be used afterwards. */
+  close(): void {
+    if (this.#context === 0) return;
+    if (this.#running) throw new QuireError("bad-input", "The graph is running and cannot be closed.");
+    const g = ggml();
+    if (this.#allocator !== 0) g.ggml_gallocr_free(this.#allocator);
+    if (this.#inputBuffer !== 0) g.ggml_backend_buffer_free(this.#inputBuffer);
+    g.ggml_free(this.#context);
+    g.ggml_free(this.#inputContext);
+    this.#context = 0;
+    this.#graph = 0;
+    this.#host.clear();
+  }
+
+  #move(tensors: readonly Tensor[], direction: "to-device" | "to-host"): void {
+    const g = ggml();
+    for (const tensor of tensors) {
+      const array = direction === "to-host" ? this.host<HostArray>(tensor) : this.#host.get(tensor);
+      if (array === undefined) continue;
+      const copy = direction === "to-device" ? g.ggml_backend_tensor_set : g.ggml_backend_tensor_get;
+      copy(tensor.pointer, array, 0, array.byteLength);
+    }
+  }
+
+  #checkSupport(): void {
+    const g = ggml();
+    const count = g.ggml_graph_n_nodes(this.#graph);
+    for (let index = 0; index < count; index++) {
+      const node = g.ggml_graph_node(this.#graph, index);
+      if (!g.ggml_backend_supports_op(this.device.backend, node)) {
+        throw new QuireError(
+          "unsupported",
+          `${this.device.info.name} cannot compute operation ${index} of the graph.`,
+          {
+            fix: 'Use device "cpu".',
+          },
+        );
+      }
+    }
+  }
+
+  #noRoom(): QuireError {
+    return new QuireError("native", `${this.device.info.name} has no room for the graph's intermediate results.`, {
+      fix: "Use fewer rows in a pass, a shorter context or a smaller model.",
+    });
+  }
+
+  #mustBeOpen(): void {
+    if (this.#context === 0) throw new QuireError("bad-input", "The graph was closed.");
+    if (this.#graph !== 0) throw new QuireError("bad-input", "The graph is compiled; nothing can be added.");
+  }
+
+  #mustBeCompiled(): void {
+    if (this.#context === 0) throw new QuireError("bad-input", "The graph was closed.");
+    if (this.#graph === 0) throw new QuireError("bad-input", "The graph is not compiled yet.");
+  }
+}
+
+function viewAs(dtype: DType, buffer: ArrayBuffer): HostArray {
+  if (dtype === "f32") return new Float32Array(buffer);
+  if (dtype === "i32") return new Int32Array(buffer);
+  if (dtype === "i64") return new BigInt64Array(buffer);
+  if (dtype === "f16" || dtype === "bf16") return new Uint16Array(buffer);
+  return new Uint8Array(buffer);
+}

@@ -1,0 +1,83 @@
+import { need, needDenseRows, needType, refuse } from "../check.js";
+import type { DType } from "../dtype.js";
+import { ggml } from "../ffi/ggml.js";
+import { node, reduceTo } from "../operand.js";
+import type { Tensor } from "../tensor.js";
+
+/** Matrix products. ggml multiplies rows with rows, so the basic form is x · weightᵀ, as in a linear layer. */
+
+/** Types that ggml stores but has no product for. */
+const noProduct: readonly DType[] = ["i8", "i16", "i32", "i64", "f64", "q8_1", "q8_k"];
+
+/** x [..., n, k] · weight [..., m, k]ᵀ = f32 [..., n, m]. Weight is repeated along the leading axes. */
+export function linear(x: Tensor, weight: Tensor): Tensor {
+  const op = "linear";
+  needType(op, x, ["f32"]);
+  if (noProduct.includes(weight.dtype))
+    refuse(op, `there is no product with ${weight.dtype}`, [weight], "a float or quantised type");
+  needDenseRows(op, x);
+  needDenseRows(op, weight);
+  need(x.size(-1) === weight.size(-1), op, "rows differ in length", [x, weight], "equal last sizes");
+  need(x.rank >= 2 && weight.rank >= 2, op, "needs matrices", [x, weight], "two axes at least");
+  const rank = Math.max(x.rank, weight.rank);
+  const batch: number[] = [];
+  for (let fromEnd = rank; fromEnd >= 3; fromEnd--) {
+    const ofX = x.rank >= fromEnd ? x.size(-fromEnd) : 1;
+    const ofWeight = weight.rank >= fromEnd ? weight.size(-fromEnd) : 1;
+    need(
+      ofX % ofWeight === 0,
+      op,
+      "the weight cannot be repeated to fit",
+      [x, weight],
+      "leading sizes of the weight that divide",
+    );
+    batch.push(ofX);
+  }
+  return node({
+    op,
+    inputs: [x, weight],
+    dtype: "f32",
+    shape: [...batch, x.size(-2), weight.size(-2)],
+    build: (context) => ggml().ggml_mul_mat(context, weight.pointer, x.pointer),
+    gradient: (dy) => {
+      if (weight.dtype !== "f32") return [dy.linear(weight.cast("f32").transpose().cont()), undefined];
+      const dx = dy.linear(weight.transpose().cont());
+      const dw = dy.transpose().cont().linear(x.transpose().cont());
+      return [dx, reduceTo(dw, weight)];
+    },
+  });
+}
+
+/** x [..., n, k] · other [..., k, m] = f32 [..., n, m] */
+export function matmul(x: Tensor, other: Tensor): Tensor {
+  return linear(x, other.transpose().cont());
+}
+
+/** Products with chosen experts: x [rows, used or 1, k], experts [E, m, k], ids i32 [rows, used] gives f32 [rows, used, m]. */
+export function linearExperts(x: Tensor, experts: Tensor, ids: Tensor): Tensor {
+  const op = "linearExperts";
+  needType(op, x, ["f32"]);
+  needType(op, ids, ["i32"]);
+  if (noProduct.includes(experts.dtype))
+    refuse(op, `there is no product with ${experts.dtype}`, [experts], "a float or quantised type");
+  need(
+    x.rank === 3 && experts.rank === 3 && ids.rank === 2,
+    op,
+    "ranks do not fit",
+    [x, experts, ids],
+    "ranks 3, 3 and 2",
+  );
+  need(x.size(2) === experts.size(2), op, "rows differ in length", [x, experts], "equal last sizes");
+  need(ids.size(0) === x.size(0) && ids.size(1) % x.size(1) === 0, op, "ids do not fit", [x, ids], "[rows, used]");
+  needDenseRows(op, x);
+  needDenseRows(op, experts);
+  needDenseRows(op, ids);
+  return node({
+    op,
+    inputs: [x, experts, ids],
+    dtype: "f32",
+    shape: [x.size(0), ids.size(1), experts.size(1)],
+    build: (context) => ggml().ggml_mul_mat_id(context, experts.pointer, x.pointer, ids.pointer),
+    gradient: "linearExperts is for inference only: train with masked dense products",
+  });
+}

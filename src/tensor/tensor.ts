@@ -1,0 +1,255 @@
+import type { DType } from "./dtype.js";
+import type { Graph } from "./graph.js";
+import * as attention from "./ops/attention.js";
+import * as elementwise from "./ops/elementwise.js";
+import * as gated from "./ops/gated.js";
+import * as index from "./ops/index-ops.js";
+import * as matmul from "./ops/matmul.js";
+import * as norm from "./ops/norm.js";
+import * as reduce from "./ops/reduce.js";
+import * as shaping from "./ops/shaping.js";
+import { contiguousStrides, elements, type Shape, sizeBytes } from "./shape.js";
+
+/** A tensor: an address in ggml's memory with shape, type and origin. Operations are methods; each checks its operands and throws,
+ *  because ggml would end the process. The functions behind the methods lie in ops/, one file a group. */
+
+/** Gradients of the inputs given the gradient of the output, written with the same operations (see autodiff). A string says
+ *  why there is none. */
+export type Gradient = string | ((outputGradient: Tensor) => (Tensor | undefined)[]);
+
+export interface TensorOwner {
+  readonly open: boolean;
+}
+
+export interface TensorFields {
+  readonly pointer: number;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly strides?: readonly number[];
+  readonly name: string;
+  readonly owner: TensorOwner;
+  readonly graph?: Graph;
+  readonly op?: string;
+  readonly inputs?: readonly Tensor[];
+  readonly gradient?: Gradient;
+  /** The stored tensor of which this is the graph's alias. */
+  readonly source?: Tensor;
+}
+
+export class Tensor {
+  readonly pointer: number;
+  readonly dtype: DType;
+  readonly shape: Shape;
+  readonly strides: readonly number[];
+  readonly owner: TensorOwner;
+  readonly graph: Graph | undefined;
+  readonly op: string | undefined;
+  readonly inputs: readonly Tensor[];
+  readonly gradient: Gradient | undefined;
+  readonly source: Tensor | undefined;
+  name: string;
+
+  constructor(fields: TensorFields) {
+    this.pointer = fields.pointer;
+    this.dtype = fields.dtype;
+    this.shape = fields.shape;
+    this.strides = fields.strides ?? contiguousStrides(fields.dtype, fields.shape);
+    this.name = fields.name;
+    this.owner = fields.owner;
+    this.graph = fields.graph;
+    this.op = fields.op;
+    this.inputs = fields.inputs ?? [];
+    this.gradient = fields.gradient;
+    this.source = fields.source;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+  get elements(): number {
+    return elements(this.shape);
+  }
+  get sizeBytes(): number {
+    return sizeBytes(this.dtype, this.shape);
+  }
+  /** Size along an axis; negative axes count from the back. */
+  size(axis: number): number {
+    return this.shape.at(axis) ?? 1;
+  }
+
+  // elementwise; the other operand is repeated to fit this one
+  add(other: Tensor): Tensor {
+    return elementwise.add(this, other);
+  }
+  sub(other: Tensor): Tensor {
+    return elementwise.sub(this, other);
+  }
+  mul(other: Tensor): Tensor {
+    return elementwise.mul(this, other);
+  }
+  div(other: Tensor): Tensor {
+    return elementwise.div(this, other);
+  }
+  /** x · factor + bias */
+  scale(factor: number, bias = 0): Tensor {
+    return elementwise.scale(this, factor, bias);
+  }
+  clamp(min: number, max: number): Tensor {
+    return elementwise.clamp(this, min, max);
+  }
+  unary(name: elementwise.UnaryName): Tensor {
+    return elementwise.unary(name, this);
+  }
+  silu(): Tensor {
+    return this.unary("silu");
+  }
+  gelu(): Tensor {
+    return this.unary("gelu");
+  }
+  geluErf(): Tensor {
+    return this.unary("gelu_erf");
+  }
+  relu(): Tensor {
+    return this.unary("relu");
+  }
+  sigmoid(): Tensor {
+    return this.unary("sigmoid");
+  }
+  tanh(): Tensor {
+    return this.unary("tanh");
+  }
+  exp(): Tensor {
+    return this.unary("exp");
+  }
+  log(): Tensor {
+    return this.unary("log");
+  }
+  sqr(): Tensor {
+    return this.unary("sqr");
+  }
+  sqrt(): Tensor {
+    return this.unary("sqrt");
+  }
+  neg(): Tensor {
+    return this.unary("neg");
+  }
+  abs(): Tensor {
+    return this.unary("abs");
+  }
+  softplus(): Tensor {
+    return this.unary("softplus");
+  }
+  /** 1 where x > 0, else 0. */
+  step(): Tensor {
+    return this.unary("step");
+  }
+  sin(): Tensor {
+    return this.unary("sin");
+  }
+  cos(): Tensor {
+    return this.unary("cos");
+  }
+
+  // gated activations: rows hold gate and value one after the other, or `up` is given apart
+  swiglu(up?: Tensor): Tensor {
+    return gated.gatedUnit("swiglu", this, up);
+  }
+  geglu(up?: Tensor): Tensor {
+    return gated.gatedUnit("geglu", this, up);
+  }
+
+  // norms, along the last axis
+  rmsNorm(epsilon: number): Tensor {
+    return norm.rmsNorm(this, epsilon);
+  }
+  layerNorm(epsilon: number): Tensor {
+    return norm.layerNorm(this, epsilon);
+  }
+  l2Norm(epsilon: number): Tensor {
+    return norm.l2Norm(this, epsilon);
+  }
+
+  // products
+  /** x · weightᵀ: [..., n, k] with weight [..., m, k] gives [..., n, m]. */
+  linear(weight: Tensor): Tensor {
+    return matmul.linear(this, weight);
+  }
+  /** x · other: [..., n, k] with [..., k, m] gives [..., n, m]. */
+  matmul(other: Tensor): Tensor {
+    return matmul.matmul(this, other);
+  }
+
+  // attention
+  softmax(options: attention.SoftmaxOptions = {}): Tensor {
+    return attention.softmax(this, options);
+  }
+  rope(positions: Tensor, options: attention.RopeOptions): Tensor {
+    return attention.rope(this, positions, options);
+  }
+  flashAttention(keys: Tensor, values: Tensor, options: attention.FlashAttentionOptions): Tensor {
+    return attention.flashAttention(this, keys, values, options);
+  }
+
+  // reductions
+  sum(): Tensor {
+    return reduce.sum(this);
+  }
+  /** Along the last axis, which stays with size 1. */
+  sumRows(): Tensor {
+    return reduce.sumRows(this);
+  }
+  mean(): Tensor {
+    return reduce.mean(this);
+  }
+  cumsum(): Tensor {
+    return reduce.cumsum(this);
+  }
+  argmax(): Tensor {
+    return reduce.argmax(this);
+  }
+
+  // shapes; reshape, slice, permute and transpose are views and copy nothing
+  reshape(...shape: number[]): Tensor {
+    return shaping.reshape(this, shape);
+  }
+  slice(axis: number, start: number, length: number): Tensor {
+    return shaping.slice(this, axis, start, length);
+  }
+  /** Axes in their new order, as in PyTorch: x.permute(1, 0, 2). */
+  permute(...axes: number[]): Tensor {
+    return shaping.permute(this, axes);
+  }
+  /** Swaps the last two axes. */
+  transpose(): Tensor {
+    return shaping.transpose(this);
+  }
+  cont(): Tensor {
+    return shaping.cont(this);
+  }
+  cast(dtype: DType): Tensor {
+    return shaping.cast(this, dtype);
+  }
+  concat(other: Tensor, axis: number): Tensor {
+    return shaping.concat(this, other, axis);
+  }
+  repeat(...shape: number[]): Tensor {
+    return shaping.repeat(this, shape);
+  }
+  /** Zeros before and after, per axis of `shape`. */
+  pad(before: readonly number[], after: readonly number[]): Tensor {
+    return shaping.pad(this, before, after);
+  }
+
+  // indices
+  /** Rows by number: [n, k] with i32 [r] gives f32 [r, k]. */
+  getRows(indices: Tensor): Tensor {
+    return index.getRows(this, indices);
+  }
+  /** Writes rows into this stored tensor; the result must be made an effect or an operand of what reads it. */
+  setRows(indices: Tensor, rows: Tensor): Tensor {
+    return index.setRows(this, indices, rows);
+  }
+  argsort(order: "ascending" | "descending"): Tensor {
+    return index.argsort(this, order);
+  }
+}
