@@ -215,6 +215,10 @@ export class Tensor {
   slice(axis: number, start: number, length: number): Tensor {
     return shaping.slice(this, axis, start, length);
   }
+  /** [..., a·b] to [..., a, b] */
+  splitLast(count: number): Tensor {
+    return shaping.splitLast(this, count);
+  }
   /** Axes in their new order, as in PyTorch: x.permute(1, 0, 2). */
   permute(...axes: number[]): Tensor {
     return shaping.permute(this, axes);

@@ -78,6 +78,19 @@ export function slice(x: Tensor, axis: number, start: number, length: number): T
   });
 }
 
+/** Takes the last axis apart, [..., a·b] to [..., a, b]: a view also where reshape would need a copy, as in a slice of columns. */
+export function splitLast(x: Tensor, count: number): Tensor {
+  const op = "splitLast";
+  needDenseRows(op, x);
+  const width = x.size(-1) / count;
+  need(x.rank < 4 && Number.isInteger(width), op, `cannot be split into ${count}`, [x], "a divisor of the last size");
+  need(width % dtypes[x.dtype].block === 0, op, `${x.dtype} is stored in blocks`, [x], "whole blocks");
+  const { block, bytes } = dtypes[x.dtype];
+  const shape = [...x.shape.slice(0, -1), count, width];
+  const strides = [...x.strides.slice(0, -1), (width / block) * bytes, x.strides.at(-1) ?? bytes];
+  return view(op, x, shape, strides, 0, (dy) => dy.cont().reshape(...x.shape));
+}
+
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const op = "permute";
   const complete =
