@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { isQuireError, QuireError } from "../errors.js";
 
 /** Writing a file so that nobody ever sees half of it: into a temporary file beside it, flushed, then renamed into place. */
@@ -13,7 +12,6 @@ export async function writeAtomically(path: string, fill: (file: AppendOnly) => 
   const temporary = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.tmp`;
   let handle: FileHandle | undefined;
   try {
-    await mkdir(dirname(path), { recursive: true });
     handle = await open(temporary, "wx");
     await fill(appender(handle));
     await handle.sync();
@@ -47,6 +45,8 @@ function appender(handle: FileHandle): AppendOnly {
 const reasons: Record<string, [message: string, fix: string]> = {
   ENOSPC: ["the disk is full", "Free some space, or choose another folder."],
   EDQUOT: ["your disk quota is used up", "Free some space, or choose another folder."],
+  ENOENT: ["its folder does not exist", "Make the folder first, or choose another."],
+  ENOTDIR: ["its folder does not exist", "Make the folder first, or choose another."],
   EFBIG: ["the file would be larger than this system allows", "Choose another folder or raise the limit."],
   EACCES: ["permission denied", "Choose a folder you may write to (QUIRE_CACHE sets the cache folder)."],
   EPERM: ["permission denied", "Choose a folder you may write to (QUIRE_CACHE sets the cache folder)."],
