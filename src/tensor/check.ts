@@ -1,5 +1,5 @@
 import { QuireError } from "../errors.js";
-import type { DType } from "./dtype.js";
+import { type DType, dtypes } from "./dtype.js";
 import { contiguousStrides, type Shape } from "./shape.js";
 
 /** Checks that every operation makes before its native call, because ggml answers what it cannot do by ending the process. */
@@ -29,13 +29,12 @@ export function needType(op: string, tensor: Described, allowed: readonly DType[
 
 export function isContiguous(tensor: Described): boolean {
   const expected = contiguousStrides(tensor.dtype, tensor.shape);
-  return tensor.strides.every((stride, axis) => stride === expected[axis] || tensor.shape[axis] === 1);
+  return tensor.strides.every((stride, axis) => stride === expected[axis]);
 }
 
 /** Rows lie dense in memory, whatever the distance between rows. */
 export function hasDenseRows(tensor: Described): boolean {
-  const last = tensor.shape.length - 1;
-  return tensor.shape[last] === 1 || tensor.strides[last] === contiguousStrides(tensor.dtype, tensor.shape)[last];
+  return tensor.strides.at(-1) === dtypes[tensor.dtype].bytes;
 }
 
 export function needContiguous(op: string, tensor: Described): void {
@@ -46,6 +45,16 @@ export function needContiguous(op: string, tensor: Described): void {
     [tensor],
     "a contiguous tensor: call cont() first",
   );
+}
+
+/** Dense rows whose distance is the only gap: what ggml calls contiguous in all dimensions but the second. */
+export function needEvenRows(op: string, tensor: Described): void {
+  needDenseRows(op, tensor);
+  const even = tensor.strides.every(
+    (stride, axis) =>
+      axis >= tensor.shape.length - 2 || stride === (tensor.strides[axis + 1] ?? 0) * (tensor.shape[axis + 1] ?? 1),
+  );
+  need(even, op, "needs rows at equal distances", [tensor], "rows in order: call cont() first");
 }
 
 export function needDenseRows(op: string, tensor: Described): void {

@@ -50,6 +50,11 @@ export function isQuantised(dtype: DType): boolean {
   return dtypes[dtype].block > 1;
 }
 
+/** ggml uses these two for activations inside products only, and cannot turn them into f32. */
+export function isReadable(dtype: DType): boolean {
+  return dtype !== "q8_1" && dtype !== "q8_k";
+}
+
 /** Bytes of a row of `width` elements; `width` must be a multiple of the block. */
 export function rowBytes(dtype: DType, width: number): number {
   const { block, bytes } = dtypes[dtype];

@@ -1,9 +1,12 @@
 import { QuireError } from "../errors.js";
+import { describe, isContiguous } from "./check.js";
 import type { Device } from "./device.js";
 import { type DType, dtypes } from "./dtype.js";
 import { ggml } from "./ffi/ggml.js";
-import { checkShape, ggmlSizes, type Shape } from "./shape.js";
-import { type Gradient, Tensor } from "./tensor.js";
+import { checkIndices } from "./indices.js";
+import { Numerics } from "./numerics.js";
+import { checkShape, elements, ggmlSizes, type Shape } from "./shape.js";
+import { type Gradient, Tensor, type TensorOwner } from "./tensor.js";
 
 /** A graph is built once for a shape, compiled once (its intermediate results share one arena), and run many times with other
  *  inputs. Inputs live in memory of their own, so what was written stays from run to run. */
@@ -15,6 +18,8 @@ export interface NodeSpec {
   readonly shape: Shape;
   /** Bytes, outermost first; left out = contiguous. */
   readonly strides?: readonly number[];
+  /** The result is a view of the first input, beginning so many bytes after its start. */
+  readonly viewOffset?: number;
   /** Calls ggml with the graph's context and returns the new tensor's address. Everything was checked before. */
   readonly build: (context: number) => number;
   readonly gradient: Gradient;
@@ -22,10 +27,13 @@ export interface NodeSpec {
 
 export type HostArray = Float32Array | Int32Array | BigInt64Array | Uint16Array | Uint8Array;
 
+const maxInputs = 1023;
+
 export class Graph {
   readonly device: Device;
   readonly maxNodes: number;
   #context: number;
+  #graphContext = 0;
   #inputContext: number;
   #inputBuffer = 0;
   #nodes = 0;
@@ -34,6 +42,13 @@ export class Graph {
   readonly #targets: Tensor[] = [];
   readonly #outputs: Tensor[] = [];
   readonly #host = new Map<Tensor, HostArray>();
+  readonly #constants: [Tensor, HostArray][] = [];
+  /** Index tensors that lie in inputs, with the number that each index must stay below. */
+  readonly #indexRanges = new Map<Tensor, number>();
+  /** Stored tensors in use, by owner: what they lie in must be open at each run. */
+  readonly #owners = new Set<TensorOwner>();
+  readonly #leaves = new Set<number>();
+  #numerics: Numerics | undefined;
   #graph = 0;
   #allocator = 0;
   #running = false;
@@ -42,11 +57,13 @@ export class Graph {
     const g = ggml();
     this.device = device;
     this.maxNodes = options.maxNodes ?? 8192;
-    // A few operations make two tensors, and each input of a node may count as a leaf of the graph.
-    this.#context = g.init(
-      2 * this.maxNodes * g.ggml_tensor_overhead() + g.ggml_graph_overhead_custom(this.maxNodes, false),
-    );
-    this.#inputContext = g.init(256 * g.ggml_tensor_overhead());
+    if (!Number.isInteger(this.maxNodes) || this.maxNodes < 1 || this.maxNodes > 2 ** 20) {
+      throw new QuireError("bad-option", "maxNodes cannot be used.", { got: this.maxNodes, expected: "1 to 1048576" });
+    }
+    // A few operations make two tensors.
+    this.#context = g.init((2 * this.maxNodes + 2) * g.ggml_tensor_overhead());
+    this.#inputContext = g.init((maxInputs + 1) * g.ggml_tensor_overhead());
+    if (process.env["QUIRE_CHECK_NUMERICS"] === "1") this.#numerics = new Numerics();
   }
 
   get open(): boolean {
@@ -72,13 +89,52 @@ export class Graph {
   input(name: string, dtype: DType, shape: Shape): Tensor {
     this.#mustBeOpen();
     checkShape(`input ${name}`, dtype, shape);
-    if (this.#inputs.length >= 255) throw new QuireError("bad-input", "A graph takes at most 255 inputs.");
+    if (this.#inputs.length >= maxInputs)
+      throw new QuireError("bad-input", `A graph takes at most ${maxInputs} inputs.`);
     const g = ggml();
     const pointer = g.ggml_new_tensor_4d(this.#inputContext, dtypes[dtype].id, ...ggmlSizes(shape));
     g.ggml_set_input(pointer);
     const tensor = new Tensor({ pointer, dtype, shape, name, owner: this, graph: this });
     this.#inputs.push(tensor);
     return tensor;
+  }
+
+  /** An input that holds these values from the start and need not be written: f32, i32 or i64, by the kind of array. */
+  constant(values: Float32Array | Int32Array | BigInt64Array, shape: Shape = [values.length], name = ""): Tensor {
+    const dtype = values instanceof Float32Array ? "f32" : values instanceof Int32Array ? "i32" : "i64";
+    checkShape("constant", dtype, shape);
+    if (elements(shape) !== values.length) {
+      throw new QuireError("bad-shape", "constant: the values do not fill the shape.", {
+        got: values.length,
+        expected: elements(shape),
+      });
+    }
+    const tensor = this.input(name, dtype, shape);
+    this.#constants.push([tensor, values.slice()]);
+    return tensor;
+  }
+
+  /** f32 [count]: start, start + step, … */
+  range(count: number, start = 0, step = 1): Tensor {
+    checkShape("range", "f32", [count]);
+    const stop = start + step * (count - 0.5);
+    if (
+      !Number.isFinite(stop) ||
+      !(step > 0) ||
+      Math.ceil((Math.fround(stop) - Math.fround(start)) / Math.fround(step)) !== count
+    ) {
+      throw new QuireError("bad-option", "range: the numbers cannot be told apart in f32.", {
+        got: [start, step, count],
+      });
+    }
+    return this.node({
+      op: "range",
+      inputs: [],
+      dtype: "f32",
+      shape: [count],
+      build: (context) => ggml().ggml_arange(context, start, stop, step),
+      gradient: () => [],
+    });
   }
 
   /** The same tensor, as an operand that brings this graph along: needed where an operation has only stored tensors. */
@@ -93,6 +149,9 @@ export class Graph {
       if (input.graph !== undefined && input.graph !== this) {
         throw new QuireError("bad-input", `${spec.op}: its operands belong to two graphs.`);
       }
+      if (input.owner.device !== undefined && input.owner.device !== this.device) {
+        throw new QuireError("bad-input", `${spec.op}: ${input.name || "an operand"} lies on another device.`);
+      }
     }
     checkShape(spec.op, spec.dtype, spec.shape);
     this.#nodes++;
@@ -101,13 +160,35 @@ export class Graph {
         fix: "Raise maxNodes.",
       });
     }
+    for (const { pointer, owner } of spec.inputs) {
+      if (owner === this) continue;
+      this.#owners.add(owner);
+      this.#leaves.add(pointer);
+    }
     const pointer = spec.build(this.#context);
-    return new Tensor({ ...spec, pointer, name: "", owner: this, graph: this });
+    const viewed = spec.viewOffset === undefined ? undefined : spec.inputs[0];
+    const root = viewed === undefined ? undefined : (viewed.root ?? viewed.source ?? viewed);
+    const offset = (viewed?.offset ?? 0) + (spec.viewOffset ?? 0);
+    const tensor = new Tensor({ ...spec, pointer, name: "", owner: this, graph: this, root, offset });
+    this.#numerics?.watch(tensor);
+    return tensor;
+  }
+
+  /** Makes `run` check that every index in `indices`, which lies in an input, is at least 0 and below `below`. */
+  requireIndices(indices: Tensor, below: number): void {
+    this.#indexRanges.set(indices, Math.min(below, this.#indexRanges.get(indices) ?? below));
   }
 
   /** Marks a result that is read after a run. */
   output(tensor: Tensor, name = tensor.name): Tensor {
     this.#mustBeOpen();
+    this.#mustBeMine("output", tensor);
+    if (!isContiguous(tensor)) {
+      throw new QuireError("bad-shape", "output: the tensor's elements do not lie in order.", {
+        got: describe(tensor),
+        fix: "Mark tensor.cont() as the output.",
+      });
+    }
     ggml().ggml_set_output(tensor.pointer);
     this.#outputs.push(tensor);
     this.#targets.push(tensor);
@@ -117,16 +198,32 @@ export class Graph {
 
   /** Marks a node that has an effect (a write into a storage) and must run, in the order of these calls. */
   effect(tensor: Tensor): void {
+    this.#mustBeOpen();
+    this.#mustBeMine("effect", tensor);
     this.#targets.push(tensor);
   }
 
   /** Lays out memory. Needs at least one output or effect; afterwards nothing can be added. */
   compile(): this {
     this.#mustBeOpen();
-    const g = ggml();
     if (this.#targets.length === 0)
       throw new QuireError("bad-input", "The graph computes nothing: mark an output first.");
-    this.#graph = g.ggml_new_graph_custom(this.#context, this.maxNodes, false);
+    try {
+      this.#layOut();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    for (const [tensor, values] of this.#constants) this.write(tensor, values);
+    return this;
+  }
+
+  #layOut(): void {
+    const g = ggml();
+    const size = 2 * this.#nodes + this.#leaves.size + this.#inputs.length + 16;
+    this.#graphContext = g.init(g.ggml_graph_overhead_custom(size, false) + g.ggml_tensor_overhead());
+    this.#graph = g.ggml_new_graph_custom(this.#graphContext, size, false);
+    this.#numerics?.flag(this.#targets);
     for (const target of this.#targets) g.ggml_build_forward_expand(this.#graph, target.pointer);
     this.#checkSupport();
     if (this.#inputs.length > 0) {
@@ -136,7 +233,6 @@ export class Graph {
     }
     this.#allocator = g.ggml_gallocr_new(this.device.bufferType);
     if (!g.ggml_gallocr_alloc_graph(this.#allocator, this.#graph)) throw this.#noRoom();
-    return this;
   }
 
   /** The memory of an input or output: in place where the device's memory is the host's, else a copy that `run` moves. */
@@ -172,11 +268,17 @@ export class Graph {
     this.#mustBeCompiled();
     if (this.#running)
       throw new QuireError("bad-input", "The graph is running already.", { fix: "Await run() before the next." });
+    for (const owner of this.#owners) {
+      if (!owner.open) throw new QuireError("bad-input", "A stored tensor that the graph uses was freed.");
+    }
+    for (const [indices, below] of this.#indexRanges)
+      checkIndices(indices, this.#host.get(indices.root ?? indices), below);
     this.#running = true;
     try {
       if (!this.device.isHost) this.#move(this.#inputs, "to-device");
       await this.device.compute(this.#graph, signal);
       if (!this.device.isHost) this.#move(this.#outputs, "to-host");
+      this.#numerics?.check();
     } finally {
       this.#running = false;
     }
@@ -191,6 +293,7 @@ export class Graph {
     if (this.#inputBuffer !== 0) g.ggml_backend_buffer_free(this.#inputBuffer);
     g.ggml_free(this.#context);
     g.ggml_free(this.#inputContext);
+    if (this.#graphContext !== 0) g.ggml_free(this.#graphContext);
     this.#context = 0;
     this.#graph = 0;
     this.#host.clear();
@@ -227,6 +330,11 @@ export class Graph {
     return new QuireError("native", `${this.device.info.name} has no room for the graph's intermediate results.`, {
       fix: "Use fewer rows in a pass, a shorter context or a smaller model.",
     });
+  }
+
+  #mustBeMine(what: string, tensor: Tensor): void {
+    if (tensor.owner !== this)
+      throw new QuireError("bad-input", `${what}: ${tensor.name || "the tensor"} is not a result of this graph.`);
   }
 
   #mustBeOpen(): void {

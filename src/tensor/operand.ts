@@ -1,5 +1,7 @@
 import { QuireError } from "../errors.js";
+import { isContiguous } from "./check.js";
 import type { Graph, NodeSpec } from "./graph.js";
+import { elements } from "./shape.js";
 import type { Tensor } from "./tensor.js";
 
 /** Makes a node in the graph of its operands. Stored tensors have no graph; one operand at least must bring one along. */
@@ -15,28 +17,39 @@ export function graphOf(op: string, operands: readonly Tensor[]): Graph {
   });
 }
 
-/** Undoes broadcasting in a gradient: sums over what was repeated, so that the result has the shape of the operand. */
-export function reduceTo(gradient: Tensor, operand: Tensor): Tensor {
-  let reduced = gradient;
-  const lead = gradient.rank - operand.rank;
-  for (let axis = 0; axis < gradient.rank; axis++) {
-    const wanted = axis < lead ? 1 : operand.size(axis - lead);
-    if (reduced.size(axis) !== wanted) reduced = sumGroups(reduced, axis, wanted);
-  }
-  return lead > 0 ? reduced.reshape(...operand.shape) : reduced;
+export function contiguous(tensor: Tensor): Tensor {
+  return isContiguous(tensor) ? tensor : tensor.cont();
 }
 
-/** Sums the repetitions of `size` elements along an axis; the axis is first brought to the back. */
-function sumGroups(tensor: Tensor, axis: number, size: number): Tensor {
-  const order = [...tensor.shape.keys()].filter((other) => other !== axis);
-  const moved = axis === tensor.rank - 1 ? tensor.cont() : tensor.permute(...order, axis).cont();
-  const rows = moved.elements / moved.size(-1);
-  const groups = moved.size(-1) / size;
-  const summed = (
-    size === 1 ? moved.reshape(rows, groups) : moved.reshape(rows, groups, size).transpose().cont()
-  ).sumRows();
-  const back = summed.reshape(...order.map((other) => tensor.size(other)), size);
-  if (axis === tensor.rank - 1) return back;
-  const inverse = [...order, axis].map((_, position) => [...order, axis].indexOf(position));
-  return back.permute(...inverse).cont();
+/** Undoes broadcasting in a gradient: sums over what was repeated, so that the result has the shape of the operand. */
+export function reduceTo(gradient: Tensor, operand: Tensor): Tensor {
+  return reduce(gradient, operand, (before, wanted, times, after) => [before, times, wanted * after]);
+}
+
+/** The same for products, where an operand along a leading axis serves several neighbours instead of every so-manieth. */
+export function reduceNeighboursTo(gradient: Tensor, operand: Tensor): Tensor {
+  return reduce(gradient, operand, (before, wanted, times, after) => [before * wanted, times, after]);
+}
+
+type Grouping = (before: number, wanted: number, times: number, after: number) => [number, number, number];
+
+function reduce(gradient: Tensor, operand: Tensor, grouping: Grouping): Tensor {
+  const lead = gradient.rank - operand.rank;
+  let reduced = gradient;
+  for (let axis = 0; axis < gradient.rank; axis++) {
+    const wanted = axis < lead ? 1 : operand.size(axis - lead);
+    const size = gradient.size(axis);
+    if (size === wanted) continue;
+    const shape = reduced.shape.map((old, at) => (at === axis ? wanted : old));
+    const [outer, times, inner] = grouping(
+      elements(shape.slice(0, axis)),
+      wanted,
+      size / wanted,
+      elements(shape.slice(axis + 1)),
+    );
+    const whole = contiguous(reduced);
+    const rows = inner === 1 ? whole.reshape(outer, times) : whole.reshape(outer, times, inner).transpose().cont();
+    reduced = rows.sumRows().reshape(...shape);
+  }
+  return lead > 0 ? reduced.reshape(...operand.shape) : reduced;
 }

@@ -27,6 +27,20 @@ export function contiguousStrides(dtype: DType, shape: Shape): number[] {
   return strides;
 }
 
+/** Strides in which axes of size 1, whose stride means nothing, have the one that a contiguous tensor would have. ggml's checks
+ *  look at those strides too. */
+export function settledStrides(dtype: DType, shape: Shape, strides: readonly number[]): number[] {
+  const settled = [...strides];
+  let next: number = dtypes[dtype].bytes;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    const size = shape[axis] ?? 1;
+    if (size === 1) settled[axis] = next;
+    const stride = settled[axis] ?? next;
+    next = axis === shape.length - 1 ? (stride / dtypes[dtype].block) * size : stride * size;
+  }
+  return settled;
+}
+
 export function sameShape(a: Shape, b: Shape): boolean {
   return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }
@@ -56,7 +70,9 @@ export function axisOf(op: string, shape: Shape, axis: number): number {
 
 export function checkShape(op: string, dtype: DType, shape: Shape): void {
   const wellFormed =
-    shape.length >= 1 && shape.length <= maxRank && shape.every((size) => Number.isSafeInteger(size) && size >= 1);
+    shape.length >= 1 &&
+    shape.length <= maxRank &&
+    shape.every((size) => Number.isInteger(size) && size >= 1 && size < 2 ** 31);
   if (!wellFormed || elements(shape) > 2 ** 40) {
     throw new QuireError("bad-shape", `${op}: [${shape.join(", ")}] is not a shape.`, {
       got: shape,

@@ -1,3 +1,4 @@
+import type { Device } from "./device.js";
 import type { DType } from "./dtype.js";
 import type { Graph } from "./graph.js";
 import * as attention from "./ops/attention.js";
@@ -14,11 +15,13 @@ import { contiguousStrides, elements, type Shape, sizeBytes } from "./shape.js";
  *  because ggml would end the process. The functions behind the methods lie in ops/, one file a group. */
 
 /** Gradients of the inputs given the gradient of the output, written with the same operations (see autodiff). A string says
- *  why there is none. */
-export type Gradient = string | ((outputGradient: Tensor) => (Tensor | undefined)[]);
+ *  why there is none. Gradients are f32 and contiguous, whatever the tensor they belong to. `wanted` says which inputs' gradients
+ *  will be used; the others may be left out. */
+export type Gradient = string | ((outputGradient: Tensor, wanted: readonly boolean[]) => (Tensor | undefined)[]);
 
 export interface TensorOwner {
   readonly open: boolean;
+  readonly device?: Device;
 }
 
 export interface TensorFields {
@@ -34,6 +37,9 @@ export interface TensorFields {
   readonly gradient?: Gradient;
   /** The stored tensor of which this is the graph's alias. */
   readonly source?: Tensor;
+  /** The tensor whose memory this is a view of, and the distance from its start in bytes. */
+  readonly root?: Tensor;
+  readonly offset?: number;
 }
 
 export class Tensor {
@@ -47,6 +53,8 @@ export class Tensor {
   readonly inputs: readonly Tensor[];
   readonly gradient: Gradient | undefined;
   readonly source: Tensor | undefined;
+  readonly root: Tensor | undefined;
+  readonly offset: number;
   name: string;
 
   constructor(fields: TensorFields) {
@@ -61,6 +69,8 @@ export class Tensor {
     this.inputs = fields.inputs ?? [];
     this.gradient = fields.gradient;
     this.source = fields.source;
+    this.root = fields.root;
+    this.offset = fields.offset ?? 0;
   }
 
   get rank(): number {

@@ -1,7 +1,7 @@
 import { need, needContiguous, needDenseRows, needFinite, needType, refuse } from "../check.js";
 import type { DType } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
-import { node } from "../operand.js";
+import { node, reduceTo } from "../operand.js";
 import type { Tensor } from "../tensor.js";
 
 /** Soft-max, rotary positions and fused attention. */
@@ -26,8 +26,8 @@ export function softmax(x: Tensor, { mask, scale = 1 }: SoftmaxOptions): Tensor 
     shape: x.shape,
     build: (context) => ggml().ggml_soft_max_ext(context, x.pointer, mask?.pointer ?? 0, scale, 0),
     gradient: (dy) => {
-      const dx = result.mul(dy.sub(dy.mul(result).sumRows())).scale(scale);
-      return mask === undefined ? [dx] : [dx, undefined];
+      const dLogits = result.mul(dy.sub(dy.mul(result).sumRows()));
+      return mask === undefined ? [dLogits.scale(scale)] : [dLogits.scale(scale), reduceTo(dLogits, mask)];
     },
   });
   return result;
@@ -74,31 +74,26 @@ const ropeStyles = { pairs: 0, neox: 2 } as const;
 
 /** x [n, heads, d] (or [b, n, heads, d]) with i32 positions [n]. */
 export function rope(x: Tensor, positions: Tensor, options: RopeOptions): Tensor {
-  return rotate("rope", "ggml_rope_ext", x, positions, options);
-}
-
-function rotate(
-  op: string,
-  native: "ggml_rope_ext" | "ggml_rope_ext_back",
-  x: Tensor,
-  positions: Tensor,
-  options: RopeOptions,
-): Tensor {
+  const op = "rope";
   const { dims, theta, scale = 1, frequencyFactors, yarn } = options;
   needType(op, x, ["f32", "f16"]);
   needType(op, positions, ["i32"]);
   needDenseRows(op, x);
   need(x.rank === 3 || x.rank === 4, op, "needs rows of heads", [x], "[n, heads, d] or [b, n, heads, d]");
   need(positions.rank === 1 && positions.size(0) === x.size(-3), op, "one position a row", [positions, x], "i32 [n]");
+  const width = x.size(-1);
   need(
-    Number.isInteger(dims) && dims >= 2 && dims % 2 === 0 && dims <= x.size(-1),
+    Number.isInteger(dims) && dims >= 2 && dims % 2 === 0 && dims <= width,
     op,
     `cannot rotate ${dims} dimensions`,
     [x],
     "an even number within a head",
   );
-  if (!(theta > 0)) refuse(op, `theta is ${theta}`, [x], "theta above 0");
+  if (!(theta > 0 && theta < Number.POSITIVE_INFINITY)) refuse(op, `theta is ${theta}`, [x], "theta above 0");
+  if (!Object.hasOwn(ropeStyles, options.style))
+    refuse(op, `there is no style "${options.style}"`, [x], "neox or pairs");
   needFinite(op, "scale", scale);
+  if (yarn !== undefined) for (const [name, value] of Object.entries(yarn)) needFinite(op, name, value);
   if (frequencyFactors !== undefined) {
     needType(op, frequencyFactors, ["f32"]);
     need(
@@ -109,13 +104,19 @@ function rotate(
       `${dims / 2} factors`,
     );
   }
+  // ggml copies what is not rotated in pairs, and reads a factor for every pair of the head.
+  const readsTooFar = frequencyFactors !== undefined && frequencyFactors.size(0) < width / 2;
+  if (width % 2 !== 0 || readsTooFar) {
+    const rotated = rope(x.slice(-1, 0, dims), positions, options);
+    return dims === width ? rotated : rotated.concat(x.slice(-1, dims, width - dims).cont(), -1);
+  }
   return node({
     op,
     inputs: frequencyFactors === undefined ? [x, positions] : [x, positions, frequencyFactors],
     dtype: x.dtype,
     shape: x.shape,
     build: (context) =>
-      ggml()[native](
+      ggml().ggml_rope_ext(
         context,
         x.pointer,
         positions.pointer,
@@ -130,13 +131,8 @@ function rotate(
         yarn?.betaFast ?? 0,
         yarn?.betaSlow ?? 0,
       ),
-    gradient: (dy) => [
-      native === "ggml_rope_ext"
-        ? rotate("ropeBack", "ggml_rope_ext_back", dy, positions, options)
-        : rope(dy, positions, options),
-      undefined,
-      undefined,
-    ],
+    // The inverse of a rotation is the rotation at the negated position.
+    gradient: (dy) => [rope(dy, positions.cast("f32").neg().cast("i32"), options), undefined, undefined],
   });
 }
 

@@ -1,10 +1,12 @@
 import { QuireError } from "../../errors.js";
 import { describe, needBroadcast, needContiguous, needDenseRows, needFinite, needType } from "../check.js";
 import { ggml } from "../ffi/ggml.js";
-import { node, reduceTo } from "../operand.js";
+import { contiguous, node, reduceTo } from "../operand.js";
 import type { Gradient, Tensor } from "../tensor.js";
 
 /** Operations element by element. The second operand is repeated to fit the first. */
+
+const onlyF32 = "only f32 tensors are differentiated: cast the operand to f32 first";
 
 type BinaryName = "ggml_add" | "ggml_sub" | "ggml_mul" | "ggml_div";
 
@@ -20,7 +22,7 @@ function binary(op: string, native: BinaryName, a: Tensor, b: Tensor, gradient: 
     dtype: a.dtype,
     shape: a.shape,
     build: (context) => ggml()[native](context, a.pointer, b.pointer),
-    gradient,
+    gradient: a.dtype === "f32" ? gradient : onlyF32,
   });
 }
 
@@ -77,7 +79,11 @@ export function clamp(x: Tensor, min: number, max: number): Tensor {
     dtype: x.dtype,
     shape: x.shape,
     build: (context) => ggml().ggml_clamp(context, copy.pointer, min, max),
-    gradient: (dy) => [dy.mul(x.scale(1, -min).step()).mul(x.scale(-1, max).step())],
+    gradient: (dy) => {
+      const whole = x.cont();
+      const above = min === Number.NEGATIVE_INFINITY ? dy : dy.mul(whole.scale(1, -min).step());
+      return [max === Number.POSITIVE_INFINITY ? above : above.mul(whole.scale(-1, max).step())];
+    },
   });
 }
 
@@ -128,31 +134,58 @@ const unaryGradients: Record<UnaryName, UnaryGradient> = {
   sigmoid: (_x, y, dy) => dy.mul(y).mul(y.scale(-1, 1)),
   softplus: (x, _y, dy) => dy.mul(x.sigmoid()),
   relu: (x, _y, dy) => dy.mul(x.step()),
-  silu: (x, _y, dy) => {
-    const gate = x.sigmoid();
-    return dy.mul(gate.mul(x.mul(gate.scale(-1, 1)).scale(1, 1)));
-  },
+  silu: (x, _y, dy) => dy.mul(siluSlope(x)),
   floor: (_x, _y, dy) => dy.scale(0),
   ceil: (_x, _y, dy) => dy.scale(0),
   round: (_x, _y, dy) => dy.scale(0),
   trunc: (_x, _y, dy) => dy.scale(0),
-  gelu: "gelu has no derivative in ggml: train with its tanh form composed of mul, add and tanh",
-  gelu_erf: "gelu_erf is for inference only",
-  gelu_quick: "gelu_quick is for inference only",
-  elu: "elu is for inference only",
+  gelu: (x, _y, dy) => dy.mul(geluSlope(x)),
+  gelu_erf: "gelu_erf is for inference only: train with gelu, its tanh form",
+  gelu_quick: (x, _y, dy) => {
+    const gate = x.scale(quick).sigmoid();
+    return dy.mul(gate.add(x.mul(gate).mul(gate.scale(-quick, quick))));
+  },
+  elu: (x, y, dy) => {
+    const positive = x.step();
+    return dy.mul(positive.add(positive.scale(-1, 1).mul(y.scale(1, 1))));
+  },
 };
 
+const quick = 1.702;
+const root2OverPi = Math.sqrt(2 / Math.PI);
+const cubic = 0.044715;
+
+/** Derivative of gelu in its tanh form, x/2 · (1 + tanh u) with u = √(2/π) · (x + 0.044715 x³). */
+export function geluSlope(x: Tensor): Tensor {
+  const square = x.sqr();
+  const tanh = x.mul(square.scale(cubic * root2OverPi, root2OverPi)).tanh();
+  const innerSlope = square.scale(3 * cubic * root2OverPi, root2OverPi);
+  const outer = x.mul(tanh.sqr().scale(-0.5, 0.5)).mul(innerSlope);
+  return tanh.scale(0.5, 0.5).add(outer);
+}
+
+/** Derivative of silu: σ(x) · (1 + x · (1 − σ(x))). */
+export function siluSlope(x: Tensor): Tensor {
+  const gate = x.sigmoid();
+  return gate.mul(x.mul(gate.scale(-1, 1)).scale(1, 1));
+}
+
+/** These functions have a kernel of their own, without bf16. */
+const withoutBf16: readonly UnaryName[] = ["gelu", "gelu_erf", "gelu_quick", "silu"];
+
 export function unary(op: UnaryName, x: Tensor): Tensor {
-  needType(op, x, ["f32", "f16", "bf16"]);
   const rule = unaryGradients[op];
-  needContiguous(op, x);
+  if (rule === undefined)
+    throw new QuireError("bad-option", `There is no function "${op}".`, { got: op, expected: unaryNames.join(", ") });
+  needType(op, x, withoutBf16.includes(op) ? ["f32", "f16"] : ["f32", "f16", "bf16"]);
+  needDenseRows(op, x);
   const result: Tensor = node({
     op,
     inputs: [x],
     dtype: x.dtype,
     shape: x.shape,
     build: (context) => ggml()[`ggml_${op}`](context, x.pointer),
-    gradient: typeof rule === "string" ? rule : (dy) => [rule(x, result, dy)],
+    gradient: typeof rule === "string" ? rule : x.dtype === "f32" ? (dy) => [rule(contiguous(x), result, dy)] : onlyF32,
   });
   return result;
 }

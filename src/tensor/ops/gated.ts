@@ -1,26 +1,34 @@
-import { need, needDenseRows, needType } from "../check.js";
+import { need, needEvenRows, needType } from "../check.js";
 import { ggml } from "../ffi/ggml.js";
 import { node } from "../operand.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
+import { geluSlope, siluSlope } from "./elementwise.js";
 
 /** Gated linear units: activation(gate) · value. With one operand its rows hold the gate first and the value behind it. */
 export function gatedUnit(op: "swiglu" | "geglu", gate: Tensor, value?: Tensor): Tensor {
   needType(op, gate, ["f32", "f16"]);
-  needDenseRows(op, gate);
+  needEvenRows(op, gate);
+  const noGradient = gate.dtype === "f32" ? undefined : "only f32 tensors are differentiated: cast the operands first";
   if (value === undefined) {
     need(gate.size(-1) % 2 === 0, op, "rows must hold gate and value", [gate], "an even number of columns");
+    const half = gate.size(-1) / 2;
     return node({
       op,
       inputs: [gate],
       dtype: gate.dtype,
-      shape: [...gate.shape.slice(0, -1), gate.size(-1) / 2],
+      shape: [...gate.shape.slice(0, -1), half],
       build: (context) => ggml()[`ggml_${op}`](context, gate.pointer),
-      gradient: `${op} on joined rows is for inference only: give gate and value apart`,
+      gradient:
+        noGradient ??
+        ((dy) => {
+          const [dGate, dValue] = gradients(op, gate.slice(-1, 0, half).cont(), gate.slice(-1, half, half).cont(), dy);
+          return [dGate.concat(dValue, -1)];
+        }),
     });
   }
   needType(op, value, [gate.dtype]);
-  needDenseRows(op, value);
+  needEvenRows(op, value);
   need(sameShape(gate.shape, value.shape), op, "gate and value differ", [gate, value], "equal shapes");
   return node({
     op,
@@ -28,13 +36,12 @@ export function gatedUnit(op: "swiglu" | "geglu", gate: Tensor, value?: Tensor):
     dtype: gate.dtype,
     shape: gate.shape,
     build: (context) => ggml()[`ggml_${op}_split`](context, gate.pointer, value.pointer),
-    gradient:
-      op === "geglu"
-        ? "geglu is for inference only"
-        : (dy) => {
-            const sigmoid = gate.sigmoid();
-            const slope = sigmoid.mul(gate.mul(sigmoid.scale(-1, 1)).scale(1, 1));
-            return [dy.mul(value).mul(slope), dy.mul(gate.mul(sigmoid))];
-          },
+    gradient: noGradient ?? ((dy) => gradients(op, gate.cont(), value, dy)),
   });
+}
+
+function gradients(op: "swiglu" | "geglu", gate: Tensor, value: Tensor, dy: Tensor): [Tensor, Tensor] {
+  const slope = op === "swiglu" ? siluSlope(gate) : geluSlope(gate);
+  const activation = op === "swiglu" ? gate.silu() : gate.gelu();
+  return [dy.mul(value).mul(slope), dy.mul(activation)];
 }

@@ -1,11 +1,14 @@
-import { need, needContiguous, needDenseRows, needType, refuse } from "../check.js";
-import type { DType } from "../dtype.js";
+import { need, needDenseRows, needType, refuse } from "../check.js";
+import { type DType, dtypes, isQuantised, isReadable } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
-import { node } from "../operand.js";
-import { sameShape } from "../shape.js";
+import { knowBelow, safeIndices } from "../indices.js";
+import { contiguous, graphOf, node } from "../operand.js";
+import { checkShape, elements, ggmlSizes, type Shape, sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
-/** Rows by number. Indices out of range end the process inside ggml, so whoever fills an index input checks its values. */
+/** Rows by number. Indices that are inputs are checked before each run, computed ones are forced into range (see indices.ts). */
+
+const withoutRows: readonly DType[] = ["i8", "i16", "i64", "f64"];
 
 /** table [n, k] with i32 [r] gives f32 [r, k]; with leading axes, table [b, n, k] with i32 [b, r] gives [b, r, k]. */
 export function getRows(table: Tensor, indices: Tensor): Tensor {
@@ -20,29 +23,63 @@ export function getRows(table: Tensor, indices: Tensor): Tensor {
     [table, indices],
     "equal leading sizes",
   );
-  if (["i8", "i16", "i64", "f64"].includes(table.dtype))
+  if (withoutRows.includes(table.dtype) || !isReadable(table.dtype))
     refuse(op, `cannot take ${table.dtype}`, [table], "a float or quantised type");
+  const rows = safeIndices(op, indices, table.size(-2));
   return node({
     op,
-    inputs: [table, indices],
+    inputs: [table, rows],
     dtype: table.dtype === "i32" ? "i32" : "f32",
     shape: [...indices.shape, table.size(-1)],
-    build: (context) => ggml().ggml_get_rows(context, table.pointer, indices.pointer),
-    gradient: (dy) => [scatterAdd(dy, indices, table), undefined],
+    build: (context) => ggml().ggml_get_rows(context, table.pointer, rows.pointer),
+    gradient: isQuantised(table.dtype)
+      ? `${table.dtype} rows are not trained`
+      : (dy) => [addRows(dy, rows, table.shape), undefined],
   });
 }
 
-/** Adds rows up by number, the gradient of getRows: [r, k] with i32 [r] gives f32 of the table's shape. */
-function scatterAdd(rows: Tensor, indices: Tensor, table: Tensor): Tensor {
+/** Adds rows up by number into zeros, the gradient of getRows: [r, k] with i32 [r] gives f32 [count, k]; with leading axes, [b, r, k]
+ *  with [b, r] gives [b, count, k]. */
+export function scatterAdd(rows: Tensor, indices: Tensor, count: number): Tensor {
   const op = "scatterAdd";
-  need(table.rank === 2, op, "the table must be a matrix", [table], "[n, k]");
-  needContiguous(op, rows);
-  return node({
+  needType(op, rows, ["f32"]);
+  needType(op, indices, ["i32"]);
+  const shape = [...rows.shape.slice(0, -2), count, rows.size(-1)];
+  checkShape(op, "f32", shape);
+  need(
+    sameShape(rows.shape.slice(0, -1), indices.shape),
     op,
+    "one index a row",
+    [rows, indices],
+    "indices of the rows' shape without the last axis",
+  );
+  return addRows(contiguous(rows), safeIndices(op, indices, count), shape);
+}
+
+/** As scatterAdd, with indices that are known to be in range. ggml does it for matrices, so leading axes go into the numbers. */
+function addRows(rows: Tensor, indices: Tensor, shape: Shape): Tensor {
+  if (rows.rank === 2) return addMatrixRows(rows, indices, shape);
+  const batch = elements(shape.slice(0, -2));
+  const count = shape.at(-2) ?? 1;
+  if (batch * count > 2 ** 24) refuse("scatterAdd", "more rows than can be counted in f32", [rows], "at most 16777216");
+  const starts = graphOf("scatterAdd", [rows, indices]).range(batch, 0, count).reshape(batch, 1);
+  const numbers = contiguous(indices).reshape(batch, indices.size(-1)).cast("f32").add(starts).cast("i32");
+  const flat = numbers.reshape(numbers.elements);
+  knowBelow(flat, batch * count);
+  const flatRows = contiguous(rows).reshape(-1, rows.size(-1));
+  return addMatrixRows(flatRows, flat, [batch * count, rows.size(-1)]).reshape(...shape);
+}
+
+function addMatrixRows(rows: Tensor, indices: Tensor, shape: Shape): Tensor {
+  return node({
+    op: "scatterAdd",
     inputs: [rows, indices],
     dtype: "f32",
-    shape: table.shape,
-    build: (context) => ggml().ggml_get_rows_back(context, rows.pointer, indices.pointer, table.pointer),
+    shape,
+    build: (context) => {
+      const like = ggml().ggml_new_tensor_4d(context, dtypes.f32.id, ...ggmlSizes(shape));
+      return ggml().ggml_get_rows_back(context, rows.pointer, indices.pointer, like);
+    },
     gradient: (dy) => [dy.getRows(indices), undefined],
   });
 }
@@ -76,28 +113,32 @@ export function setRows(table: Tensor, indices: Tensor, rows: Tensor): Tensor {
     [indices, rows],
     "one list, or one for each leading place",
   );
+  const places = safeIndices(op, indices, table.size(-2));
   return node({
     op,
-    inputs: [table, indices, rows],
+    inputs: [table, places, rows],
     dtype: table.dtype,
     shape: table.shape,
     strides: table.strides,
-    build: (context) => ggml().ggml_set_rows(context, table.pointer, rows.pointer, indices.pointer),
+    build: (context) => ggml().ggml_set_rows(context, table.pointer, rows.pointer, places.pointer),
     gradient: "setRows writes into stored memory: train on results instead",
   });
 }
 
-/** Order of the elements of each row: i32 of the same shape. Ties are left open. */
+const largest = 3.4028234663852886e38;
+
+/** Order of the elements of each row: i32 of the same shape. Ties are left open; NaN counts as the largest number. */
 export function argsort(x: Tensor, order: "ascending" | "descending"): Tensor {
   const op = "argsort";
   needType(op, x, ["f32"]);
-  needContiguous(op, x);
+  // Comparing with NaN makes the sort run out of bounds; clamp turns NaN into the largest number.
+  const comparable = x.clamp(-largest, largest);
   return node({
     op,
-    inputs: [x],
+    inputs: [comparable],
     dtype: "i32",
     shape: x.shape,
-    build: (context) => ggml().ggml_argsort(context, x.pointer, order === "ascending" ? 0 : 1),
+    build: (context) => ggml().ggml_argsort(context, comparable.pointer, order === "ascending" ? 0 : 1),
     gradient: "argsort has no gradient",
   });
 }

@@ -1,7 +1,8 @@
 import { need, needDenseRows, needType, refuse } from "../check.js";
-import type { DType } from "../dtype.js";
+import { type DType, isQuantised } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
-import { node, reduceTo } from "../operand.js";
+import { safeIndices } from "../indices.js";
+import { contiguous, node, reduceNeighboursTo } from "../operand.js";
 import type { Tensor } from "../tensor.js";
 
 /** Matrix products. ggml multiplies rows with rows, so the basic form is x · weightᵀ, as in a linear layer. */
@@ -9,7 +10,8 @@ import type { Tensor } from "../tensor.js";
 /** Types that ggml stores but has no product for. */
 const noProduct: readonly DType[] = ["i8", "i16", "i32", "i64", "f64", "q8_1", "q8_k"];
 
-/** x [..., n, k] · weight [..., m, k]ᵀ = f32 [..., n, m]. Weight is repeated along the leading axes. */
+/** x [..., n, k] · weight [..., m, k]ᵀ = f32 [..., n, m]. Along the leading axes a weight serves as many
+ *  neighbouring places of x as its size divides x's. */
 export function linear(x: Tensor, weight: Tensor): Tensor {
   const op = "linear";
   needType(op, x, ["f32"]);
@@ -39,13 +41,18 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
     dtype: "f32",
     shape: [...batch, x.size(-2), weight.size(-2)],
     build: (context) => ggml().ggml_mul_mat(context, weight.pointer, x.pointer),
-    gradient: (dy) => {
-      if (weight.dtype !== "f32") return [dy.linear(weight.cast("f32").transpose().cont()), undefined];
-      const dx = dy.linear(weight.transpose().cont());
-      const dw = dy.transpose().cont().linear(x.transpose().cont());
-      return [dx, reduceTo(dw, weight)];
-    },
+    gradient: (dy, [wantsX = true, wantsWeight = true]) => [
+      wantsX ? dy.linear(contiguous(weight).cast("f32").transpose().cont()) : undefined,
+      // Quantised weights stay as they are: adapters are trained beside them.
+      wantsWeight && !isQuantised(weight.dtype) ? weightGradient(x, weight, dy) : undefined,
+    ],
   });
+}
+
+function weightGradient(x: Tensor, weight: Tensor, dy: Tensor): Tensor {
+  const isMatrix = weight.rank === 2;
+  const rows = (tensor: Tensor): Tensor => (isMatrix ? contiguous(tensor).reshape(-1, tensor.size(-1)) : tensor);
+  return reduceNeighboursTo(rows(dy).transpose().cont().linear(rows(x).transpose().cont()), weight);
 }
 
 /** x [..., n, k] · other [..., k, m] = f32 [..., n, m] */
@@ -72,12 +79,13 @@ export function linearExperts(x: Tensor, experts: Tensor, ids: Tensor): Tensor {
   needDenseRows(op, x);
   needDenseRows(op, experts);
   needDenseRows(op, ids);
+  const chosen = safeIndices(op, ids, experts.size(0));
   return node({
     op,
-    inputs: [x, experts, ids],
+    inputs: [x, experts, chosen],
     dtype: "f32",
     shape: [x.size(0), ids.size(1), experts.size(1)],
-    build: (context) => ggml().ggml_mul_mat_id(context, experts.pointer, x.pointer, ids.pointer),
+    build: (context) => ggml().ggml_mul_mat_id(context, experts.pointer, x.pointer, chosen.pointer),
     gradient: "linearExperts is for inference only: train with masked dense products",
   });
 }

@@ -1,7 +1,7 @@
 import { QuireError } from "../../errors.js";
-import { needContiguous, needDenseRows, needType } from "../check.js";
+import { needDenseRows, needType } from "../check.js";
 import { ggml } from "../ffi/ggml.js";
-import { node } from "../operand.js";
+import { contiguous, node } from "../operand.js";
 import type { Gradient, Tensor } from "../tensor.js";
 
 /** Normalisations along the last axis. */
@@ -30,14 +30,14 @@ function normalise(op: string, native: NormName, x: Tensor, epsilon: number, gra
 /** x / sqrt(mean(x²) + epsilon) */
 export function rmsNorm(x: Tensor, epsilon: number): Tensor {
   return normalise("rmsNorm", "ggml_rms_norm", x, epsilon, (dy) => {
-    needContiguous("rmsNorm", x);
+    const whole = contiguous(x);
     return [
       node({
         op: "rmsNormBack",
-        inputs: [dy, x],
+        inputs: [dy, whole],
         dtype: "f32",
         shape: x.shape,
-        build: (context) => ggml().ggml_rms_norm_back(context, dy.pointer, x.pointer, epsilon),
+        build: (context) => ggml().ggml_rms_norm_back(context, dy.pointer, whole.pointer, epsilon),
         gradient: "rmsNorm has no second derivative: compose it of sqr, mean and div",
       }),
     ];
@@ -58,8 +58,11 @@ export function layerNorm(x: Tensor, epsilon: number): Tensor {
 /** x / max(|x|, epsilon) */
 export function l2Norm(x: Tensor, epsilon: number): Tensor {
   const result: Tensor = normalise("l2Norm", "ggml_l2_norm", x, epsilon, (dy) => {
+    // Below epsilon the divisor is constant, and the part along x stays.
     const length = x.sqr().sumRows().sqrt();
-    return [dy.sub(result.mul(dy.mul(result).sumRows())).div(length)];
+    const floored = length.clamp(epsilon, Number.POSITIVE_INFINITY);
+    const along = dy.mul(result).sumRows().mul(length.scale(1, -epsilon).step());
+    return [dy.sub(result.mul(along)).div(floored)];
   });
   return result;
 }

@@ -1,15 +1,18 @@
 import { QuireError } from "../../errors.js";
-import { isContiguous, need, needContiguous, needDenseRows, needType, refuse } from "../check.js";
-import { type DType, dtypes, isQuantised } from "../dtype.js";
+import { hasDenseRows, isContiguous, need, needContiguous, needDenseRows, needType, refuse } from "../check.js";
+import { type DType, dtypes, isQuantised, isReadable } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
 import { node } from "../operand.js";
-import { axisOf, checkShape, elements, ggmlSizes, type Shape } from "../shape.js";
+import { axisOf, checkShape, elements, ggmlSizes, type Shape, settledStrides } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 
 /** Other views of the same memory, and copies into another order, type or extent. */
 
-export function reshape(x: Tensor, shape: Shape): Tensor {
+/** One size may be -1: what is left. */
+export function reshape(x: Tensor, sizes: Shape): Tensor {
   const op = "reshape";
+  const known = sizes.reduce((product, size) => (size === -1 ? product : product * size), 1);
+  const shape = sizes.map((size) => (size === -1 ? x.elements / known : size));
   checkShape(op, x.dtype, shape);
   needContiguous(op, x);
   need(
@@ -24,20 +27,23 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     inputs: [x],
     dtype: x.dtype,
     shape,
+    viewOffset: 0,
     build: (context) => ggml().ggml_reshape_4d(context, x.pointer, ...ggmlSizes(shape)),
     gradient: (dy) => [(isContiguous(dy) ? dy : dy.cont()).reshape(...x.shape)],
   });
 }
 
-/** A view of any sizes and strides (bytes, outermost first) from `offset` on. The caller answers for staying inside. */
+/** A view of any sizes and strides (bytes, outermost first) from `offset` on. The caller answers for staying inside. ggml takes
+ *  the innermost stride from the type, so rows must be dense. */
 function view(
   op: string,
   x: Tensor,
   shape: Shape,
-  strides: readonly number[],
+  anyStrides: readonly number[],
   offset: number,
   gradient: (dy: Tensor) => Tensor,
 ): Tensor {
+  const strides = settledStrides(x.dtype, shape, anyStrides);
   const [ne0, ne1, ne2, ne3] = ggmlSizes(shape);
   const stride = (fromEnd: number): number => strides.at(-fromEnd) ?? 0;
   const nb1 = shape.length >= 2 ? stride(2) : stride(1) * ne0;
@@ -49,6 +55,7 @@ function view(
     dtype: x.dtype,
     shape,
     strides,
+    viewOffset: offset,
     build: (context) => ggml().ggml_view_4d(context, x.pointer, ne0, ne1, ne2, ne3, nb1, nb2, nb3, offset),
     gradient: (dy) => [gradient(dy)],
   });
@@ -64,6 +71,7 @@ export function slice(x: Tensor, axis: number, start: number, length: number): T
       expected: `within 0 to ${size}`,
     });
   }
+  if (!hasDenseRows(x)) return sliceAcross(x, along, start, length);
   const isLast = along === x.rank - 1;
   const { block, bytes } = dtypes[x.dtype];
   if (isLast && (start % block !== 0 || length % block !== 0)) {
@@ -76,6 +84,18 @@ export function slice(x: Tensor, axis: number, start: number, length: number): T
     const after = x.shape.map((_, at) => (at === along ? size - start - length : 0));
     return dy.cont().pad(before, after);
   });
+}
+
+/** Slice of a tensor whose last axis is not the dense one: the dense axis goes last and back again. */
+function sliceAcross(x: Tensor, along: number, start: number, length: number): Tensor {
+  const dense = x.strides.indexOf(dtypes[x.dtype].bytes);
+  const last = dense >= 0 ? dense : x.shape.indexOf(1);
+  if (last < 0) return x.cont().slice(along, start, length);
+  const order = [...[...x.shape.keys()].filter((axis) => axis !== last), last];
+  const inverse = order.map((_, axis) => order.indexOf(axis));
+  return permute(x, order)
+    .slice(order.indexOf(along), start, length)
+    .permute(...inverse);
 }
 
 /** Takes the last axis apart, [..., a·b] to [..., a, b]: a view also where reshape would need a copy, as in a slice of columns. */
@@ -103,6 +123,15 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
   }
   if (isQuantised(x.dtype) && axes.at(-1) !== x.rank - 1)
     refuse(op, `${x.dtype} rows cannot be taken apart`, [x], "the last axis in its place");
+  const shape = axes.map((axis) => x.size(axis));
+  const strides = settledStrides(
+    x.dtype,
+    shape,
+    axes.map((axis) => x.strides[axis] ?? 0),
+  );
+  const gradient = (dy: Tensor): Tensor => dy.permute(...axes.map((_, position) => axes.indexOf(position)));
+  // With dense rows a view says the same, and gives axes of size 1 the stride that ggml's checks expect.
+  if (strides.at(-1) === dtypes[x.dtype].bytes) return view(op, x, shape, strides, 0, gradient);
   // ggml_permute says where each axis goes, counted from the innermost; here axes say where each comes from.
   const last = x.rank - 1;
   const goesTo = [0, 1, 2, 3];
@@ -112,10 +141,11 @@ export function permute(x: Tensor, axes: readonly number[]): Tensor {
     op,
     inputs: [x],
     dtype: x.dtype,
-    shape: axes.map((axis) => x.size(axis)),
-    strides: axes.map((axis) => x.strides[axis] ?? 0),
+    shape,
+    strides,
+    viewOffset: 0,
     build: (context) => ggml().ggml_permute(context, x.pointer, a, b, c, d),
-    gradient: (dy) => [dy.permute(...axes.map((_, position) => axes.indexOf(position)))],
+    gradient: (dy) => [gradient(dy)],
   });
 }
 
@@ -147,7 +177,7 @@ export function cast(x: Tensor, dtype: DType): Tensor {
   const op = "cast";
   if (dtype === x.dtype) return x;
   if (isQuantised(x.dtype)) {
-    if (dtype !== "f32") refuse(op, `${x.dtype} cannot become ${dtype}`, [x], "f32");
+    if (dtype !== "f32" || !isReadable(x.dtype)) refuse(op, `${x.dtype} cannot become ${dtype}`, [x], "f32");
     needContiguous(op, x);
   } else {
     needType(op, x, castable);
@@ -166,7 +196,8 @@ export function cast(x: Tensor, dtype: DType): Tensor {
     dtype,
     shape: x.shape,
     build: (context) => ggml().ggml_cast(context, x.pointer, dtypes[dtype].id),
-    gradient: isQuantised(dtype) || dtype === "i32" ? `a cast to ${dtype} has no gradient` : (dy) => [dy.cast(x.dtype)],
+    // Gradients are f32, whatever the type of the tensor they belong to.
+    gradient: isQuantised(dtype) || dtype === "i32" ? `a cast to ${dtype} has no gradient` : (dy) => [dy],
   });
 }
 

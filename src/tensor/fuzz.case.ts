@@ -1,0 +1,340 @@
+import { isQuireError } from "../errors.js";
+import { Device } from "./device.js";
+import { type DType, dtypes, isQuantised } from "./dtype.js";
+import { Graph } from "./graph.js";
+import { RandomSource } from "./random-source.case.js";
+import type { Shape } from "./shape.js";
+import { Storage } from "./storage.js";
+import type { Tensor } from "./tensor.js";
+
+/** Calls operations at random, most of them wrongly, until the time is over: whatever they are given, they must answer or throw a
+ *  QuireError. Started as a process of its own by fuzz.test.ts: first seed, seconds, threads. FUZZ_TRACE=1 prints each call. */
+
+const trace = process.env["FUZZ_TRACE"] === "1";
+
+class Round {
+  readonly random: RandomSource;
+  readonly graph: Graph;
+  readonly storage: Storage;
+  readonly pool: Tensor[] = [];
+  calls = 0;
+  answered = 0;
+  ran = 0;
+
+  constructor(device: Device, seed: number) {
+    this.random = new RandomSource(seed);
+    this.graph = new Graph(device, { maxNodes: 512 });
+    const types = Object.keys(dtypes) as DType[];
+    const specs = Array.from({ length: 6 }, (_, index) => {
+      const dtype = this.random.pick(types);
+      const { block } = dtypes[dtype];
+      const last = block > 1 ? block * this.random.int(1, 2) : this.random.int(1, 9);
+      return { name: `stored${index}`, dtype, shape: [...this.shape(this.random.int(0, 3)), last] };
+    });
+    this.storage = Storage.allocate(device, specs);
+    for (const tensor of this.storage.tensors.values()) {
+      const bytes = Uint8Array.from({ length: tensor.sizeBytes }, () => this.random.int(0, 255));
+      this.storage.write(tensor, bytes);
+      this.pool.push(this.random.chance(0.8) ? this.graph.use(tensor) : tensor);
+    }
+    for (let count = 0; count < 8; count++) this.addInput();
+  }
+
+  shape(rank = this.random.int(1, 4)): number[] {
+    const small = this.random.chance(0.7);
+    return Array.from({ length: rank }, () => (this.random.chance(0.3) ? 1 : this.random.int(1, small ? 4 : 9)));
+  }
+
+  addInput(): void {
+    const { random, graph } = this;
+    const shape: Shape = random.chance(0.15) ? [...this.shape(random.int(0, 2)), 32 * random.int(1, 2)] : this.shape();
+    const length = shape.reduce((product, size) => product * size, 1);
+    const kind = random.int(0, 9);
+    if (kind <= 1) {
+      const most = random.pick([0, 1, 3, 3, 3, 9, 1e6]);
+      this.pool.push(
+        graph.constant(
+          Int32Array.from({ length }, () => random.int(random.chance(0.02) ? -1 : 0, most)),
+          shape,
+        ),
+      );
+    } else if (kind === 2) {
+      this.pool.push(
+        graph.constant(
+          BigInt64Array.from({ length }, () => BigInt(random.int(0, 2))),
+          shape,
+        ),
+      );
+    } else {
+      const values = Float32Array.from({ length }, () =>
+        random.chance(0.02) ? random.pick([Number.NaN, Number.POSITIVE_INFINITY, -1e30]) : random.normal(),
+      );
+      this.pool.push(graph.constant(values, shape));
+    }
+  }
+
+  tensor(): Tensor {
+    return this.random.pick(this.random.chance(0.5) ? this.pool.slice(-12) : this.pool);
+  }
+
+  /** A tensor that fits another in some way more often than chance would have it. */
+  like(other: Tensor): Tensor {
+    for (let tries = 0; tries < 6; tries++) {
+      const found = this.tensor();
+      if (found.size(-1) === other.size(-1) || found.dtype === other.dtype) return found;
+    }
+    return this.tensor();
+  }
+
+  indices(): Tensor {
+    const found = this.pool.filter(({ dtype }) => dtype === "i32" || dtype === "i64");
+    return this.random.chance(0.8) && found.length > 0 ? this.random.pick(found) : this.tensor();
+  }
+
+  number(): number {
+    return this.random.pick([0, 1, -1, 0.5, 2, 3, 4, 8, 1e-5, 1e9, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 33, 1.5]);
+  }
+
+  smallInt(): number {
+    return this.random.chance(0.9) ? this.random.int(-2, 6) : this.number();
+  }
+
+  call(): void {
+    const names = Object.keys(operations);
+    const name = this.random.pick(names);
+    this.calls++;
+    try {
+      const operation = operations[name];
+      if (operation === undefined) return;
+      const result = operation(this);
+      for (const tensor of Array.isArray(result) ? result : [result]) {
+        if (tensor === undefined || tensor.elements > 100_000) continue;
+        this.pool.push(tensor);
+      }
+      this.answered++;
+      if (trace) process.stderr.write(`  ${name} -> ${this.pool.at(-1)?.dtype}[${this.pool.at(-1)?.shape}]\n`);
+    } catch (error) {
+      if (!isQuireError(error)) throw error;
+      if (trace) process.stderr.write(`  ${name}: ${error.message} ${String(error.got)}\n`);
+    }
+  }
+
+  async run(): Promise<void> {
+    const { graph, random } = this;
+    try {
+      for (const tensor of this.pool) {
+        if (tensor.op === undefined) continue;
+        try {
+          if (tensor.op === "setRows" || isQuantised(tensor.dtype)) graph.effect(tensor);
+          else if (random.chance(0.9)) graph.output(random.chance(0.2) ? tensor : tensor.cont());
+        } catch (error) {
+          if (!isQuireError(error)) throw error;
+        }
+      }
+      graph.compile();
+      await graph.run();
+      this.ran = 1;
+    } catch (error) {
+      if (!isQuireError(error)) throw error;
+      if (trace) process.stderr.write(`run: ${error.message} ${String(error.got)}\n`);
+    } finally {
+      graph.close();
+      this.storage.close();
+    }
+  }
+}
+
+type Operation = (round: Round) => Tensor | undefined | readonly (Tensor | undefined)[];
+
+const unaryNames = [
+  "neg",
+  "abs",
+  "sqr",
+  "sqrt",
+  "exp",
+  "log",
+  "sin",
+  "tanh",
+  "sigmoid",
+  "silu",
+  "gelu",
+  "gelu_erf",
+  "gelu_quick",
+  "elu",
+  "relu",
+  "step",
+  "softplus",
+  "expm1",
+  "floor",
+  "sgn",
+] as const;
+
+const operations: Record<string, Operation> = {
+  add: (r) => pair(r, (a, b) => a.add(b)),
+  sub: (r) => pair(r, (a, b) => a.sub(b)),
+  mul: (r) => pair(r, (a, b) => a.mul(b)),
+  div: (r) => pair(r, (a, b) => a.div(b)),
+  scale: (r) => r.tensor().scale(r.number(), r.number()),
+  clamp: (r) => r.tensor().clamp(r.number(), r.number()),
+  unary: (r) => r.tensor().unary(r.random.pick(unaryNames)),
+  swiglu: (r) => r.tensor().swiglu(r.random.chance(0.5) ? r.tensor() : undefined),
+  geglu: (r) => {
+    const gate = r.tensor();
+    return gate.geglu(r.random.chance(0.5) ? gate : undefined);
+  },
+  rmsNorm: (r) => r.tensor().rmsNorm(r.number()),
+  layerNorm: (r) => r.tensor().layerNorm(1e-5),
+  l2Norm: (r) => r.tensor().l2Norm(1e-5),
+  linear: (r) => pair(r, (a, b) => a.linear(b)),
+  matmul: (r) => pair(r, (a, b) => a.matmul(b)),
+  product: (r) => {
+    const weight = r.tensor();
+    return r.graph.constant(r.random.array(3 * weight.size(-1)), [3, weight.size(-1)]).linear(weight);
+  },
+  softmax: (r) =>
+    r
+      .tensor()
+      .softmax({ scale: r.random.chance(0.8) ? 1 : r.number(), mask: r.random.chance(0.4) ? r.tensor() : undefined }),
+  maskedSoftmax: (r) => {
+    const x = r.tensor();
+    return x.softmax({
+      mask: x
+        .slice(0, 0, 1)
+        .cont()
+        .cast(r.random.pick(["f16", "f32"])),
+    });
+  },
+  rope: (r) => {
+    const x = r.tensor();
+    const positions = r.random.chance(0.6) ? r.graph.constant(new Int32Array(x.size(-3)), [x.size(-3)]) : r.indices();
+    const factors = r.random.chance(0.4) ? r.graph.constant(new Float32Array(r.random.int(1, 4)).fill(1)) : undefined;
+    return x.rope(positions, {
+      style: r.random.pick(["neox", "pairs"]),
+      dims: r.random.chance(0.7) ? 2 * r.random.int(1, 3) : r.smallInt(),
+      theta: r.random.chance(0.9) ? 1e4 : r.number(),
+      frequencyFactors: factors,
+      yarn: r.random.chance(0.3)
+        ? { originalContext: 64, extFactor: 1, attnFactor: 1, betaFast: 32, betaSlow: r.number() }
+        : undefined,
+    });
+  },
+  flashAttention: (r) => {
+    const q = r.tensor();
+    const k = r.random.chance(0.4) ? q : r.like(q);
+    return q.flashAttention(k, r.random.chance(0.6) ? k : r.tensor(), {
+      scale: 1,
+      mask: r.random.chance(0.3) ? r.tensor() : undefined,
+    });
+  },
+  attention: (r) => {
+    const { random, graph } = r;
+    const d = random.pick([1, 3, 8, 16, 32, 64]);
+    const kv = random.int(1, 2);
+    const entries = random.pick([1, 5, 33, 600]);
+    const rows = random.pick([1, 2, 40, 70]);
+    const keys = graph.constant(random.array(kv * entries * d, 0.2), [kv, entries, d]);
+    const type = random.pick(["f32", "f16", "bf16", "q8_0", "q4_0", "q5_1"] as const);
+    const other = random.chance(0.8) ? type : "f16";
+    const mask = random.chance(0.5)
+      ? graph.constant(new Float32Array(rows * entries), [rows, entries]).cast("f16")
+      : undefined;
+    const queries = graph.constant(random.array(kv * 2 * rows * d), [rows, kv * 2, d]).permute(1, 0, 2);
+    return queries.flashAttention(keys.cast(type), keys.cast(other), {
+      scale: 0.3,
+      mask,
+      softcap: random.pick([0, 20]),
+    });
+  },
+  sum: (r) => r.tensor().sum(),
+  sumRows: (r) => r.tensor().sumRows(),
+  mean: (r) => r.tensor().mean(),
+  cumsum: (r) => r.tensor().cumsum(),
+  argmax: (r) => r.tensor().argmax(),
+  reshape: (r) => r.tensor().reshape(...r.shape()),
+  flatten: (r) => r.tensor().reshape(-1, r.smallInt()),
+  slice: (r) => r.tensor().slice(r.smallInt(), r.smallInt(), r.smallInt()),
+  sliceInside: (r) => {
+    const x = r.tensor();
+    const axis = r.random.int(0, x.rank - 1);
+    const start = r.random.int(0, x.size(axis) - 1);
+    return x.slice(axis, start, r.random.int(1, x.size(axis) - start));
+  },
+  splitLast: (r) => r.tensor().splitLast(r.smallInt()),
+  permute: (r) => {
+    const x = r.tensor();
+    return x.permute(...r.random.shuffled([...x.shape.keys()]));
+  },
+  permuteWrongly: (r) => r.tensor().permute(...Array.from({ length: r.random.int(0, 4) }, () => r.smallInt())),
+  transpose: (r) => r.tensor().transpose(),
+  cont: (r) => r.tensor().cont(),
+  cast: (r) => r.tensor().cast(r.random.pick(Object.keys(dtypes) as DType[])),
+  castFloat: (r) => r.tensor().cast(r.random.pick(["f32", "f16", "bf16", "i32", "q8_0"])),
+  concat: (r) => {
+    const a = r.tensor();
+    return a.concat(r.random.chance(0.4) ? a : r.like(a), r.random.int(-1, 3));
+  },
+  repeat: (r) => {
+    const x = r.tensor();
+    return x.repeat(...x.shape.map((size) => size * r.random.int(1, 2)));
+  },
+  repeatWrongly: (r) => r.tensor().repeat(...r.shape()),
+  pad: (r) => {
+    const x = r.tensor();
+    return x.pad(
+      x.shape.map(() => r.random.int(-1, 3)).map(Math.abs),
+      x.shape.map(() => r.smallInt()),
+    );
+  },
+  getRows: (r) => r.tensor().getRows(r.indices()),
+  getStoredRows: (r) => {
+    const table = r.tensor();
+    const batch = table.shape.slice(0, -2);
+    const shape = [...batch, 2];
+    const count = shape.reduce((product, size) => product * size, 1);
+    return table.getRows(
+      r.graph.constant(
+        Int32Array.from({ length: count }, () => r.random.int(0, table.size(-2) - 1)),
+        shape,
+      ),
+    );
+  },
+  setRows: (r) => r.tensor().setRows(r.indices(), r.tensor()),
+  setStoredRows: (r) => {
+    const table = r.tensor();
+    const shape = [...table.shape.slice(0, -2), 1, table.size(-1)];
+    const length = shape.reduce((product, size) => product * size, 1);
+    const kind = r.random.chance(0.5) ? new BigInt64Array(1) : new Int32Array(1);
+    return table.setRows(r.graph.constant(kind), r.graph.constant(r.random.array(length), shape));
+  },
+  argsort: (r) => r.tensor().argsort(r.random.pick(["ascending", "descending"])),
+  input: (r) => r.graph.input("fuzz", r.random.pick(Object.keys(dtypes) as DType[]), r.shape()),
+  range: (r) => r.graph.range(r.smallInt(), r.number(), r.number()),
+};
+
+function pair(round: Round, operation: (a: Tensor, b: Tensor) => Tensor): Tensor {
+  const a = round.tensor();
+  return operation(a, round.random.chance(0.3) ? a : round.like(a));
+}
+
+async function main(): Promise<void> {
+  const first = Number(process.argv[2] ?? 1);
+  const end = Date.now() + 1000 * Number(process.argv[3] ?? 5);
+  const device = Device.open({ device: "cpu", threads: Number(process.argv[4] ?? 1) });
+  let calls = 0;
+  let answered = 0;
+  let ran = 0;
+  let seed = first;
+  for (; Date.now() < end; seed++) {
+    process.stdout.write(`seed ${seed}\n`);
+    const round = new Round(device, seed);
+    for (let count = 0; count < 60; count++) round.call();
+    await round.run();
+    calls += round.calls;
+    answered += round.answered;
+    ran += round.ran;
+  }
+  await device.close();
+  process.stdout.write(`${JSON.stringify({ rounds: seed - first, calls, answered, ran })}\n`);
+}
+
+await main();
