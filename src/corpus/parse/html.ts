@@ -40,11 +40,11 @@ export function parseHtml(html: string, { withLines = true } = {}): ParsedText {
   if (written.text === "" && found.main !== undefined) written = write(found.body ?? root, true);
   const positions = textPositions(written.text);
   const sourceMap = written.spans.map(
-    ({ from, to, startLine, endLine }): SourceSpan => ({
+    ({ from, to, line }): SourceSpan => ({
       startByte: positions.byteOfIndex(from),
       endByte: positions.byteOfIndex(to),
-      startLine,
-      endLine,
+      startLine: line,
+      endLine: line,
     }),
   );
   const title = found.title === undefined ? "" : tidyTitle(textOf(found.title));
@@ -93,8 +93,7 @@ function attribute(element: Element, name: string): string | undefined {
 interface LineSpan {
   readonly from: number;
   to: number;
-  readonly startLine: number;
-  endLine: number;
+  readonly line: number;
 }
 
 interface Written {
@@ -122,7 +121,7 @@ function write(content: Node, wholePage: boolean): Written {
     }
     const { node } = step;
     if (node.nodeName === "#text" && "value" in node) {
-      out.add(node.value, preformatted > 0, node.sourceCodeLocation ?? undefined);
+      out.add(node.value, preformatted > 0, node.sourceCodeLocation?.startLine);
       continue;
     }
     if ("tagName" in node) {
@@ -150,6 +149,9 @@ function headingLevel(tagName: string): number | undefined {
 function isLeftOut(element: Element, wholePage: boolean): boolean {
   if (dropped.has(element.tagName)) return true;
   if (attribute(element, "hidden") !== undefined || attribute(element, "aria-hidden") === "true") return true;
+  // The mark behind a heading that links to the heading itself.
+  if (element.tagName === "a" && /(?:^|\s)(?:headerlink|anchorjs-link)(?:\s|$)/.test(attribute(element, "class") ?? ""))
+    return true;
   const role = attribute(element, "role");
   if (role === "navigation" || role === "search" || role === "banner" || role === "contentinfo") return true;
   return wholePage && element.tagName === "footer" && element.parentNode?.nodeName === "body";
@@ -174,28 +176,35 @@ function textWriter() {
     due = nothingDue();
   };
 
+  const addPiece = (piece: string, line: number | undefined): void => {
+    if (piece === "") return;
+    const spaceWithinTitle = due.space;
+    separate();
+    const from = length;
+    push(piece);
+    if (title !== undefined) {
+      title.at ??= from;
+      title.text += (spaceWithinTitle ? " " : "") + piece;
+    }
+    const last = spans.at(-1);
+    if (last !== undefined && last.line === line) last.to = length;
+    else if (line !== undefined) spans.push({ from, to: length, line });
+  };
+
   return {
     spans,
-    add(value: string, preformatted: boolean, lines: { startLine: number; endLine: number } | undefined): void {
-      const text = preformatted ? value.replace(/\r\n?/g, "\n") : value.replace(/[ \t\r\n\f]+/g, " ");
-      if (!preformatted && text.startsWith(" ")) due.space = true;
-      const body = preformatted ? text : text.trim();
-      if (body === "") return;
-      const spaceWithinTitle = due.space;
-      separate();
-      const from = length;
-      push(body);
-      if (title !== undefined) {
-        title.at ??= from;
-        title.text += (spaceWithinTitle ? " " : "") + body;
+    add(value: string, preformatted: boolean, startLine: number | undefined): void {
+      // Line by line, so that every line of the file is known by its own span.
+      for (const [i, line] of value.split("\n").entries()) {
+        if (i > 0) {
+          if (preformatted) addPiece("\n", startLine === undefined ? undefined : startLine + i - 1);
+          else due.space = true;
+        }
+        const words = preformatted ? line : line.replace(/[ \t\r\f]+/g, " ").trim();
+        if (!preformatted && /^[ \t\r\f]/.test(line)) due.space = true;
+        addPiece(words, startLine === undefined ? undefined : startLine + i);
+        if (!preformatted && /[ \t\r\f]$/.test(line)) due.space = true;
       }
-      if (!preformatted && text.endsWith(" ")) due.space = true;
-      if (lines === undefined) return;
-      const last = spans.at(-1);
-      if (last !== undefined && lines.startLine >= last.startLine && lines.startLine <= last.endLine) {
-        last.to = length;
-        last.endLine = Math.max(last.endLine, lines.endLine);
-      } else spans.push({ from, to: length, startLine: lines.startLine, endLine: lines.endLine });
     },
     breakLine(count: number): void {
       due.breaks = Math.max(due.breaks, count);
