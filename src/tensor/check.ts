@@ -37,6 +37,16 @@ export function hasDenseRows(tensor: Described): boolean {
   return tensor.strides.at(-1) === dtypes[tensor.dtype].bytes;
 }
 
+/** Nothing but the distance between rows differs from a tensor without gaps. */
+export function hasEvenRows(tensor: Described): boolean {
+  const { shape, strides } = tensor;
+  const last = shape.length - 1;
+  const outerFit = strides.every(
+    (stride, axis) => axis >= last - 1 || stride === (strides[axis + 1] ?? 0) * (shape[axis + 1] ?? 1),
+  );
+  return hasDenseRows(tensor) && outerFit;
+}
+
 export function needContiguous(op: string, tensor: Described): void {
   need(
     isContiguous(tensor),
@@ -45,16 +55,6 @@ export function needContiguous(op: string, tensor: Described): void {
     [tensor],
     "a contiguous tensor: call cont() first",
   );
-}
-
-/** Dense rows whose distance is the only gap: what ggml calls contiguous in all dimensions but the second. */
-export function needEvenRows(op: string, tensor: Described): void {
-  needDenseRows(op, tensor);
-  const even = tensor.strides.every(
-    (stride, axis) =>
-      axis >= tensor.shape.length - 2 || stride === (tensor.strides[axis + 1] ?? 0) * (tensor.shape[axis + 1] ?? 1),
-  );
-  need(even, op, "needs rows at equal distances", [tensor], "rows in order: call cont() first");
 }
 
 export function needDenseRows(op: string, tensor: Described): void {

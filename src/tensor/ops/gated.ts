@@ -1,17 +1,17 @@
-import { need, needEvenRows, needType } from "../check.js";
+import { hasEvenRows, need, needDenseRows, needType } from "../check.js";
 import { ggml } from "../ffi/ggml.js";
-import { node } from "../operand.js";
+import { contiguous, node } from "../operand.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { geluSlope, siluSlope } from "./elementwise.js";
 
 /** Gated linear units: activation(gate) · value. With one operand its rows hold the gate first and the value behind it. */
-export function gatedUnit(op: "swiglu" | "geglu", gate: Tensor, value?: Tensor): Tensor {
-  needType(op, gate, ["f32", "f16"]);
-  needEvenRows(op, gate);
+export function gatedUnit(op: "swiglu" | "geglu", gateRows: Tensor, valueRows?: Tensor): Tensor {
+  needType(op, gateRows, ["f32", "f16"]);
+  const gate = evenRows(op, gateRows);
   const noGradient = gate.dtype === "f32" ? undefined : "only f32 tensors are differentiated: cast the operands first";
-  if (value === undefined) {
-    need(gate.size(-1) % 2 === 0, op, "rows must hold gate and value", [gate], "an even number of columns");
+  if (valueRows === undefined) {
+    need(gate.size(-1) % 2 === 0, op, "rows must hold gate and value, an even number of columns", [gate], "even rows");
     const half = gate.size(-1) / 2;
     return node({
       op,
@@ -27,8 +27,8 @@ export function gatedUnit(op: "swiglu" | "geglu", gate: Tensor, value?: Tensor):
         }),
     });
   }
-  needType(op, value, [gate.dtype]);
-  needEvenRows(op, value);
+  needType(op, valueRows, [gate.dtype]);
+  const value = evenRows(op, valueRows);
   need(sameShape(gate.shape, value.shape), op, "gate and value differ", [gate, value], "equal shapes");
   return node({
     op,
@@ -36,8 +36,14 @@ export function gatedUnit(op: "swiglu" | "geglu", gate: Tensor, value?: Tensor):
     dtype: gate.dtype,
     shape: gate.shape,
     build: (context) => ggml()[`ggml_${op}_split`](context, gate.pointer, value.pointer),
-    gradient: noGradient ?? ((dy) => gradients(op, gate.cont(), value, dy)),
+    gradient: noGradient ?? ((dy) => gradients(op, contiguous(gate), value, dy)),
   });
+}
+
+/** ggml wants rows at equal distances over all axes. */
+function evenRows(op: string, x: Tensor): Tensor {
+  needDenseRows(op, x);
+  return hasEvenRows(x) ? x : x.cont();
 }
 
 function gradients(op: "swiglu" | "geglu", gate: Tensor, value: Tensor, dy: Tensor): [Tensor, Tensor] {

@@ -1,0 +1,186 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { type DType, dtypes, isQuantised } from "../dtype.js";
+import { evaluate } from "../evaluate.js";
+import type { RandomSource } from "../random-source.case.js";
+import {
+  at,
+  closeTestDevice,
+  expectClose,
+  forSeeds,
+  layouts,
+  type Plain,
+  place,
+  plain,
+  randomPlain,
+  relativeError,
+  run,
+  sumOf,
+  testDevice,
+} from "../reference.case.js";
+import { Storage } from "../storage.js";
+
+afterAll(closeTestDevice);
+
+/** x · weightᵀ; a leading place of the weight serves neighbouring places of x. */
+function product(x: Plain, weight: Plain): Plain {
+  const shape = [...x.shape.slice(0, -1), weight.shape.at(-2) ?? 1];
+  const k = x.shape.at(-1) ?? 1;
+  const lead = x.shape.length - weight.shape.length;
+  return plain(shape, (index) => {
+    const column = index.at(-1) ?? 0;
+    const outer = weight.shape.slice(0, -2).map((size, axis) => {
+      const times = (x.shape[axis + lead] ?? 1) / size;
+      return Math.floor((index[axis + lead] ?? 0) / times);
+    });
+    return sumOf(
+      Array.from({ length: k }, (_, i) => at(x, [...index.slice(0, -1), i]) * at(weight, [...outer, column, i])),
+    );
+  });
+}
+
+function randomFactors(random: RandomSource, k: number): [Plain, Plain] {
+  const lead = Array.from({ length: random.int(0, 2) }, () => random.pick([1, 2, 4, 6]));
+  const weightLead = lead
+    .slice(random.int(0, lead.length))
+    .map((size) => random.pick([1, size, ...(size % 2 === 0 ? [size / 2] : [])]));
+  const rows = () => random.pick([1, 2, 3, 9, 17]);
+  return [randomPlain(random, [...lead, rows(), k]), randomPlain(random, [...weightLead, rows(), k])];
+}
+
+describe("linear", () => {
+  it("f32, weights shared along leading axes, any layout with dense rows", async () => {
+    await forSeeds(40, async (random) => {
+      const [x, weight] = randomFactors(random, random.pick([1, 2, 5, 8, 31, 64]));
+      const [lx, lw] = [random.pick(layouts.slice(0, 3)), random.pick(layouts.slice(0, 3))];
+      expectClose(
+        await run((g) => place(g, x, lx).linear(place(g, weight, lw))),
+        product(x, weight),
+        2e-5,
+        `${lx} ${lw}`,
+      );
+    });
+  });
+
+  it("matmul, any layout", async () => {
+    await forSeeds(15, async (random) => {
+      const [x, weight] = randomFactors(random, random.int(1, 9));
+      const axes = [...weight.shape.keys()];
+      const swapped = [...axes.slice(0, -2), axes.length - 1, axes.length - 2];
+      const other = plain(
+        swapped.map((axis) => weight.shape[axis] ?? 1),
+        (index) =>
+          at(
+            weight,
+            swapped.map((axis) => index[axis] ?? 0),
+          ),
+      );
+      const got = await run((g) =>
+        place(g, x, random.pick(layouts.slice(0, 3))).matmul(place(g, other, random.pick(layouts))),
+      );
+      expectClose(got, product(x, weight), 2e-5);
+    });
+  });
+
+  /** Errors of one product of normal data with k = 1024, with some room. */
+  const errors: Partial<Record<DType, number>> = {
+    f32: 1e-6,
+    f16: 5e-4,
+    bf16: 3e-3,
+    q8_0: 0.012,
+    q5_0: 0.06,
+    q5_1: 0.06,
+    q4_0: 0.12,
+    q4_1: 0.12,
+    iq4_nl: 0.12,
+  };
+
+  it.each(Object.entries(errors))("%s weights", async (name, most) => {
+    const dtype = name as DType;
+    await forSeeds(4, async (random) => {
+      const k = isQuantised(dtype) ? random.pick([32, 256, 1024]) : random.pick([7, 100, 1024]);
+      const [x, weight] = [randomPlain(random, [random.int(1, 6), k]), randomPlain(random, [random.int(1, 40), k])];
+      const got = await run((g) => place(g, x).linear(place(g, weight).cast(dtype)));
+      const error = relativeError(got, product(x, weight));
+      if (error > (k < 256 ? 2 : 1.2) * most) throw new Error(`error ${error} at k = ${k}`);
+      if (isQuantised(dtype) && error < most / 100) throw new Error(`error ${error} is too good to be quantised`);
+    });
+  });
+
+  it("has a product for every type it does not refuse", async () => {
+    for (const dtype of Object.keys(dtypes) as DType[]) {
+      const k = 256 * 2;
+      const storage = Storage.allocate(testDevice(), [{ name: "w", dtype, shape: [5, k] }]);
+      storage.clear();
+      const once = (rows: number) =>
+        evaluate(testDevice(), (g) => [
+          g.constant(new Float32Array(rows * k).fill(0.5), [rows, k]).linear(storage.tensor("w")),
+        ]);
+      try {
+        // Zero bytes mean zero weights in most types, and something finite in all.
+        for (const rows of [1, 4, 33]) {
+          const [result] = await once(rows);
+          expect(Array.from(result as Float32Array).every(Number.isFinite)).toBe(true);
+        }
+      } catch (error) {
+        expect((error as Error).message).toMatch(/there is no product with/);
+        expect(["i8", "i16", "i32", "i64", "f64", "q8_1", "q8_k"]).toContain(dtype);
+      } finally {
+        storage.close();
+      }
+    }
+  });
+
+  it("refuses what does not fit", async () => {
+    const x = plain([2, 3], () => 1);
+    await expect(
+      run((g) =>
+        place(g, x).linear(
+          place(
+            g,
+            plain([4, 2], () => 1),
+          ),
+        ),
+      ),
+    ).rejects.toThrow(/rows differ in length/);
+    await expect(run((g) => place(g, x).linear(place(g, x, "transposed")))).rejects.toThrow(/rows without gaps/);
+    await expect(run((g) => place(g, x).cast("f16").linear(place(g, x)))).rejects.toThrow(/cannot take f16/);
+    await expect(
+      run((g) =>
+        place(
+          g,
+          plain([3, 2, 3], () => 1),
+        ).linear(
+          place(
+            g,
+            plain([2, 2, 3], () => 1),
+          ),
+        ),
+      ),
+    ).rejects.toThrow(/cannot be repeated to fit/);
+  });
+});
+
+describe("linearExperts", () => {
+  it("multiplies each row with the experts chosen for it", async () => {
+    await forSeeds(10, async (random) => {
+      const [rows, used, count, k, m] = [random.int(1, 5), random.int(1, 3), 4, random.int(1, 9), random.int(1, 7)];
+      const x = randomPlain(random, [rows, random.pick([1, used]), k]);
+      const experts = randomPlain(random, [count, m, k]);
+      const ids = Int32Array.from({ length: rows * used }, () => random.int(0, count - 1));
+      const { linearExperts } = await import("./matmul.js");
+      const got = await run((g) => linearExperts(place(g, x), place(g, experts), g.constant(ids, [rows, used])));
+      const wanted = plain([rows, used, m], ([row = 0, slot = 0, column = 0]) =>
+        sumOf(
+          Array.from(
+            { length: k },
+            (_, i) => at(x, [row, slot, i]) * at(experts, [ids[row * used + slot] ?? 0, column, i]),
+          ),
+        ),
+      );
+      expectClose(got, wanted, 2e-5);
+      ids[0] = count;
+      const outside = run((g) => linearExperts(place(g, x), place(g, experts), g.constant(ids, [rows, used])));
+      await expect(outside).rejects.toThrow(/outside the table of 4 rows/);
+    });
+  });
+});
