@@ -1,8 +1,10 @@
+import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { type DownloadProgress, downloadFile } from "./download.js";
 import { cutOff, type StandIn, serve, standIn } from "./stand-in-server.case.js";
@@ -56,6 +58,15 @@ describe("a download that works", () => {
       response.end(content.subarray(1000));
     });
     expect(await downloadFile(`${server.url}/f`, path)).toMatchObject({ sha256, verifiedBy: "size" });
+  });
+
+  test("compressed against our wish arrives as what it is", async () => {
+    const packed = gzipSync(content);
+    server.answer((_, response) => {
+      response.writeHead(200, { "content-encoding": "gzip", "content-length": packed.byteLength }).end(packed);
+    });
+    await downloadFile(`${server.url}/f`, path, known);
+    await expectContent(content);
   });
 
   test("follows redirects, keeps the token to the first host, heeds the hub's hash", async () => {
@@ -260,6 +271,18 @@ describe("two at once", () => {
     // Far above any process number that a system gives.
     await writeFile(`${path}.lock`, JSON.stringify({ token: "t", pid: 2 ** 30, host: hostname() }));
     await downloadFile(`${server.url}/f`, path, known);
+    expect(await readdir(folder)).toEqual(["model.gguf"]);
+  });
+
+  test("the second goes on when the first is killed", async () => {
+    server.answer(serve(content));
+    const holder = spawn("sleep", ["30"]);
+    await writeFile(`${path}.lock`, JSON.stringify({ token: "t", pid: holder.pid, host: hostname() }));
+    const waits: string[] = [];
+    const waiting = downloadFile(`${server.url}/f`, path, { ...known, onWait: (who) => void waits.push(who) });
+    setTimeout(() => holder.kill("SIGKILL"), 100);
+    await waiting;
+    expect(waits).toHaveLength(1);
     expect(await readdir(folder)).toEqual(["model.gguf"]);
   });
 

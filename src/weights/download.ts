@@ -136,7 +136,8 @@ async function startOf({ status, headers }: Opened, have: number, path: string, 
 function totalOf({ headers }: Opened, start: number): number | undefined {
   const range = /\/(\d+)$/.exec(headers.get("content-range") ?? "");
   if (start > 0 && range) return Number(range[1]);
-  const length = headers.get("content-length");
+  // A server that compresses although asked not to states the length of what it sends, not of the file.
+  const length = headers.has("content-encoding") ? null : headers.get("content-length");
   return length === null || !/^\d+$/.test(length) ? undefined : start + Number(length);
 }
 

@@ -98,7 +98,7 @@ function encodeHeader({ metadata, types, tensors, sizes, alignment }: HeaderPart
     number("u64", metadata.size),
   ];
   for (const [key, value] of metadata) {
-    pieces.push(string(key), ...encodeValue(key, types.get(key) ?? ggufTypeOf(value), value));
+    pieces.push(string(key), encodeValue(key, types.get(key) ?? ggufTypeOf(value), value));
   }
   let offset = 0;
   for (const [i, { name, dtype, shape }] of tensors.entries()) {
@@ -110,17 +110,18 @@ function encodeHeader({ metadata, types, tensors, sizes, alignment }: HeaderPart
   return Buffer.concat(pieces);
 }
 
-function encodeValue(key: string, type: GgufType, value: MetadataValue): Buffer[] {
+function encodeValue(key: string, type: GgufType, value: MetadataValue): Buffer {
   if (!type.endsWith("[]")) {
-    return [typeId(type as GgufScalarType), encodeScalar(key, type as GgufScalarType, value)];
+    return Buffer.concat([typeId(type as GgufScalarType), encodeScalar(key, type as GgufScalarType, value)]);
   }
   const element = type.slice(0, -2) as GgufScalarType;
   if (typeof value !== "object") throw wrongValue(key, type, value);
   const head = [typeId("array"), typeId(element), number("u64", value.length)];
   if (ArrayBuffer.isView(value) && ggufTypeOf(value) === type) {
-    return [...head, Buffer.from(value.buffer, value.byteOffset, value.byteLength)];
+    return Buffer.concat([...head, Buffer.from(value.buffer, value.byteOffset, value.byteLength)]);
   }
-  return [...head, ...Array.from<MetadataValue>(value).map((item) => encodeScalar(key, element, item))];
+  const items = Array.from<MetadataValue>(value).map((item) => encodeScalar(key, element, item));
+  return Buffer.concat(head.concat(items));
 }
 
 function encodeScalar(key: string, type: GgufScalarType, value: MetadataValue): Buffer {

@@ -346,6 +346,15 @@ describe("writing", () => {
     );
   });
 
+  test("a vocabulary of 300,000", async () => {
+    const path = join(folder, "vocabulary.gguf");
+    const tokens = Array.from({ length: 300_000 }, (_, i) => `t${i}`);
+    await writeGguf(path, { metadata: [["tokens", tokens]], tensors: [] });
+    const file = await openGguf(path);
+    expect((file.metadata.get("tokens") as string[]).join()).toBe(tokens.join());
+    await file.close();
+  });
+
   test("a failure leaves no file, and the old one untouched", async () => {
     const place = await mkdtemp(join(folder, "atomic-"));
     const path = join(place, "m.gguf");

@@ -97,10 +97,14 @@ function readPromise(headers: Headers): Opened["promised"] {
   const tag = headers.get("x-linked-etag")?.replace(/^W\/|"/g, "");
   const etag = headers.get("etag")?.replace(/^W\/|"/g, "");
   const size = headers.get("x-linked-size");
-  // Git's own hash of a small file is a promise only where a hub says so by naming the commit beside it.
-  const git = headers.has("x-repo-commit") && etag !== undefined && /^[0-9a-f]{40}$/.test(etag) ? etag : undefined;
+  // Git's own hash of a small file is a promise only where a hub says so, by a header of its own or the commit beside it.
+  const git = tag ?? (headers.has("x-repo-commit") ? etag : undefined);
   return {
-    ...(tag !== undefined && /^[0-9a-f]{64}$/.test(tag) ? { sha256: tag } : git === undefined ? {} : { gitSha1: git }),
+    ...(tag !== undefined && /^[0-9a-f]{64}$/.test(tag)
+      ? { sha256: tag }
+      : git !== undefined && /^[0-9a-f]{40}$/.test(git)
+        ? { gitSha1: git }
+        : {}),
     ...(size !== null && /^\d+$/.test(size) ? { sizeBytes: Number(size) } : {}),
   };
 }
