@@ -190,6 +190,13 @@ describe("refusing", () => {
     expect((await codeOf(plan)).code).toBe(code);
   });
 
+  test("counts beyond the limits, even where the file has room for them", async () => {
+    const roomy = { keys: [text("a", "x".repeat(2_000_000))], keyCount: 70_000 };
+    expect((await codeOf(roomy)).message).toMatch(/number of metadata keys is out of range/);
+    const name = { tensors: [{ name: "n".repeat(256), dims: [4], type: 0, offset: 0 }], data: Buffer.alloc(32) };
+    expect((await codeOf(name)).message).toMatch(/tensor's name is out of range/);
+  });
+
   test("a folder, and nothing at all", async () => {
     await expect(openGguf(folder)).rejects.toMatchObject({ code: "bad-file" });
     await expect(openGguf(join(folder, "none.gguf"))).rejects.toMatchObject({ code: "not-found" });

