@@ -41,6 +41,8 @@ export class Graph {
   /** What must be computed, in the order given: results and writes into storages. */
   readonly #targets: Tensor[] = [];
   readonly #outputs: Tensor[] = [];
+  /** Results that, where the targets need them, are computed before the rest, in this order. */
+  readonly #early: Tensor[] = [];
   readonly #host = new Map<Tensor, HostArray>();
   readonly #constants: [Tensor, HostArray][] = [];
   /** Index tensors that lie in inputs, with the number that each index must stay below. */
@@ -203,6 +205,12 @@ export class Graph {
     this.#targets.push(tensor);
   }
 
+  /** If a target needs this result, it is computed in the order of these calls and before what was not named: a gradient is used up
+   *  soon after it was made, so that its memory is free again. */
+  early(tensor: Tensor): void {
+    this.#early.push(tensor);
+  }
+
   /** Lays out memory. Needs at least one output or effect; afterwards nothing can be added. */
   compile(): this {
     this.#mustBeOpen();
@@ -223,7 +231,12 @@ export class Graph {
     const size = 2 * this.#nodes + this.#leaves.size + this.#inputs.length + 16;
     this.#graphContext = g.init(g.ggml_graph_overhead_custom(size, false) + g.ggml_tensor_overhead());
     this.#graph = g.ggml_new_graph_custom(this.#graphContext, size, false);
-    this.#numerics?.flag(this.#targets);
+    const needed = this.#early.length > 0 || this.#numerics !== undefined ? ancestors(this.#targets) : undefined;
+    if (needed !== undefined) {
+      this.#numerics?.flag(needed);
+      for (const tensor of this.#early)
+        if (needed.has(tensor)) g.ggml_build_forward_expand(this.#graph, tensor.pointer);
+    }
     for (const target of this.#targets) g.ggml_build_forward_expand(this.#graph, target.pointer);
     this.#checkSupport();
     if (this.#inputs.length > 0) {
@@ -346,6 +359,18 @@ export class Graph {
     if (this.#context === 0) throw new QuireError("bad-input", "The graph was closed.");
     if (this.#graph === 0) throw new QuireError("bad-input", "The graph is not compiled yet.");
   }
+}
+
+/** Everything on which the targets depend, themselves included. */
+function ancestors(targets: readonly Tensor[]): Set<Tensor> {
+  const reached = new Set<Tensor>();
+  const open = [...targets];
+  for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
+    if (reached.has(tensor)) continue;
+    reached.add(tensor);
+    open.push(...tensor.inputs);
+  }
+  return reached;
 }
 
 function viewAs(dtype: DType, buffer: ArrayBuffer): HostArray {

@@ -13,17 +13,10 @@ export class Numerics {
     this.#all.push(tensor);
   }
 
-  /** Keeps the results on which the targets depend; must come before memory is laid out. */
-  flag(targets: readonly Tensor[]): void {
-    const reached = new Set<Tensor>();
-    const open = [...targets];
-    for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
-      if (reached.has(tensor)) continue;
-      reached.add(tensor);
-      open.push(...tensor.inputs);
-    }
+  /** Keeps the results that are needed; must come before memory is laid out. */
+  flag(needed: ReadonlySet<Tensor>): void {
     this.#checked = this.#all.filter(
-      (tensor) => reached.has(tensor) && tensor.dtype === "f32" && tensor.root === undefined && isContiguous(tensor),
+      (tensor) => needed.has(tensor) && tensor.dtype === "f32" && tensor.root === undefined && isContiguous(tensor),
     );
     for (const { pointer } of this.#checked) ggml().ggml_set_output(pointer);
   }

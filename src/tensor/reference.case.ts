@@ -98,17 +98,18 @@ export function randomShape(random: RandomSource, rank = random.int(1, 4)): numb
   return Array.from({ length: rank }, () => random.pick([1, 2, 3, 4, 5, 7, ...(rank <= 2 ? [17, 33] : [])]));
 }
 
-let device: Device | undefined;
+const devices = new Map<number, Device>();
 
-/** One device for a test file. */
-export function testDevice(): Device {
-  device ??= Device.open({ device: "cpu", threads: 2 });
+/** One device for a test file and number of threads. */
+export function testDevice(threads = 2): Device {
+  const device = devices.get(threads) ?? Device.open({ device: "cpu", threads });
+  devices.set(threads, device);
   return device;
 }
 
 export async function closeTestDevice(): Promise<void> {
-  await device?.close();
-  device = undefined;
+  for (const device of devices.values()) await device.close();
+  devices.clear();
 }
 
 export async function run(build: (graph: Graph) => Tensor): Promise<number[]> {
