@@ -8,12 +8,26 @@ import { textPositions } from "../lines.js";
 import type { ParsedText } from "./parsed.js";
 import { type Head, sectionsFromHeads, tidyTitle } from "./sections.js";
 
-/** Above this many characters headings are found line by line: a full parse takes about a second per megabyte. */
-const fullParseLimit = 1_000_000;
+/** Above this many characters headings are found line by line: a full parse takes seconds per megabyte. */
+const fullParseLimit = 500_000;
+/** So are those of texts with absurdly deep lists or quotes, for which a full parse takes minutes. */
+const absurdNesting = /^[ \t]*(?:(?:[-*+>]|\d{1,9}[.)])[ \t]*){16}/m;
+
+/** Only blocks are parsed: what stands within lines matters in titles alone, and takes quadratic time on hostile text. */
+const withinLines = {
+  disable: {
+    null: "attention autolink characterEscape characterReference codeText hardBreakEscape htmlText labelEnd labelStartImage labelStartLink".split(
+      " ",
+    ),
+  },
+};
+const blockParser = unified().data("micromarkExtensions", [withinLines]).use(remarkParse).freeze();
+const titleParser = unified().use(remarkParse).freeze();
 
 export function parseMarkdown(text: string): ParsedText {
   const front = frontMatter(text);
-  const heads = text.length <= fullParseLimit ? headsByParsing(text, front.end) : headsByLine(text, front.end);
+  const byLine = text.length > fullParseLimit || absurdNesting.test(text);
+  const heads = byLine ? headsByLine(text, front.end) : headsByParsing(text, front.end);
   const title = front.meta["title"] === undefined ? heads.find((head) => head.level === 1)?.title : undefined;
   return {
     text,
@@ -24,15 +38,13 @@ export function parseMarkdown(text: string): ParsedText {
 
 function headsByParsing(text: string, from: number): Head[] {
   // Front matter would read as a rule and a heading, so it is blanked; offsets stay.
-  const root = unified()
-    .use(remarkParse)
-    .parse(text.slice(0, from).replace(/[^\n]/g, " ") + text.slice(from)) as Root;
+  const root = blockParser.parse(text.slice(0, from).replace(/[^\n]/g, " ") + text.slice(from)) as Root;
   const heads: Head[] = [];
   const open: Nodes[] = [root];
   while (open.length > 0) {
     const node = open.pop()!;
     if (node.type === "heading") {
-      const title = tidyTitle(plainText(node));
+      const title = titleOf(plainText(node));
       const at = node.position?.start.offset;
       if (at !== undefined && title !== "") heads.push({ title, level: node.depth, at, kind: "heading" });
     } else if ("children" in node) {
@@ -40,6 +52,12 @@ function headsByParsing(text: string, from: number): Head[] {
     }
   }
   return heads;
+}
+
+/** "Install `now`, [see](x)" reads "Install now, see". */
+function titleOf(source: string): string {
+  const line = tidyTitle(source);
+  return /[*_`[<&\\!]/.test(line) ? tidyTitle(plainText(titleParser.parse(line) as Root)) : line;
 }
 
 function plainText(node: Nodes): string {
@@ -61,7 +79,7 @@ function headsByLine(text: string, from: number): Head[] {
     } else if (mark !== undefined) fence = mark;
     else {
       const heading = /^ {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*\r?\n?$/.exec(line);
-      const title = tidyTitle(heading?.[2] ?? "");
+      const title = titleOf(heading?.[2] ?? "");
       if (title !== "") heads.push({ title, level: heading![1]!.length, at, kind: "heading" });
     }
     at = end;
