@@ -20,6 +20,8 @@ export interface WeightRequest {
   /** "product": only ever multiplied. "rows": read row by row (embeddings), perhaps multiplied too. "vector": kept in f32. */
   readonly use: "product" | "rows" | "vector";
   readonly optional?: boolean;
+  /** Computed instead of read, for tables that a configuration implies. */
+  readonly values?: () => Float32Array;
   /** Members of a group share their input and are stacked along the first axis where their types allow. */
   readonly group?: string;
 }
@@ -46,6 +48,7 @@ export interface LoadOptions {
 }
 
 interface Placement {
+  readonly values?: () => Float32Array;
   readonly spec: TensorSpec;
   readonly entries: readonly TensorEntry[];
   readonly convert: boolean;
@@ -125,6 +128,12 @@ function plan(file: WeightFile, requests: readonly WeightRequest[]): { placement
   const stacks: Stack[] = [];
   let open: { stack: Stack; placement: { spec: TensorSpec; entries: TensorEntry[]; convert: boolean } } | undefined;
   for (const request of requests) {
+    if (request.values !== undefined) {
+      const spec = { name: request.name, dtype: "f32" as const, shape: request.shape };
+      placements.push({ spec, entries: [], convert: false, values: request.values });
+      open = undefined;
+      continue;
+    }
     const entry = request.from.map((name) => file.tensors.get(name)).find((found) => found !== undefined);
     if (entry === undefined) {
       if (request.optional === true) continue;
@@ -174,6 +183,10 @@ function plan(file: WeightFile, requests: readonly WeightRequest[]): { placement
 }
 
 async function fill(file: WeightFile, placement: Placement, storage: Storage, tensor: Tensor): Promise<void> {
+  if (placement.values !== undefined) {
+    storage.write(tensor, placement.values());
+    return;
+  }
   const whole = storage.repacked || placement.convert;
   let offset = 0;
   const buffer = whole ? new Uint8Array(tensor.sizeBytes) : undefined;

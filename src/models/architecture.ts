@@ -1,0 +1,56 @@
+import type { Graph } from "../tensor/graph.js";
+import type { Tensor } from "../tensor/tensor.js";
+import type { WeightRequest, Weights } from "../weights/load.js";
+import type { WeightFile } from "../weights/weight-file.js";
+
+/** An architecture builds one forward pass out of tensor operations, from a configuration and named weights. All rows of all
+ *  sequences go through each weight together; attention is computed per sequence against that sequence's own memory, and that
+ *  the model leaves to `batch.attend`: it knows neither slots nor policies.
+ *  Letters: R rows of the pass, W rows whose result is wanted, H query heads, K kv heads, D head width, C hidden width, V words. */
+export interface Architecture<Config extends ModelConfig = ModelConfig> {
+  readonly name: string;
+  /** "causal": logits of next tokens. "encoder": every row sees its whole sequence, the result is hidden states. */
+  readonly kind: "causal" | "encoder";
+  /** From GGUF metadata or a flattened config.json; throws `bad-file` naming the field. */
+  readConfig(file: WeightFile): Config;
+  weights(config: Config, file: WeightFile): WeightRequest[];
+  /** One need a layer. */
+  memory(config: Config): LayerMemory[];
+  /** f32 [W, V] for a causal model, [W, C] for an encoder. */
+  forward(config: Config, weights: Weights, batch: Batch): Tensor;
+}
+
+export interface ModelConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly numLayers: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly maxPositions: number;
+}
+
+export type LayerMemory =
+  | { readonly kind: "keys-values"; readonly kvHeads: number; readonly headDim: number; readonly window?: number }
+  | { readonly kind: "none" };
+
+export interface Batch {
+  readonly graph: Graph;
+  /** i32 [R] */
+  readonly tokens: Tensor;
+  /** i32 [R] */
+  readonly positions: Tensor;
+  /** Of the rows of `x`, those whose result is wanted; the same tensor where all are. Call it as early as nothing else is needed
+   *  of the others: after the attention of the last layer. */
+  wanted(x: Tensor): Tensor;
+  /** Stores keys and values in each row's own memory and attends. queries [R, H, D], keys and values [R, K, D]; gives [R, H·D]. */
+  attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions): Tensor;
+}
+
+export interface AttendOptions {
+  /** Factor of the dot products, usually 1 / sqrt(D). */
+  readonly scale: number;
+  readonly softcap?: number;
+  /** Rows see only the newest `window` positions, themselves included. */
+  readonly window?: number;
+}
