@@ -54,10 +54,14 @@ function outsideLeaves(result: Tensor, inputs: readonly Tensor[]): Tensor[] {
   for (let tensor = open.pop(); tensor !== undefined; tensor = open.pop()) {
     if (seen.has(origin(tensor))) continue;
     seen.add(origin(tensor));
-    if (tensor.op === undefined && tensor.dtype !== "i32" && tensor.dtype !== "i64") leaves.push(tensor);
+    if (tensor.op === undefined && !isInteger(tensor)) leaves.push(tensor);
     open.push(...tensor.inputs);
   }
   return leaves;
+}
+
+function isInteger({ dtype }: Tensor): boolean {
+  return dtype === "i32" || dtype === "i64";
 }
 
 /** Stored tensors appear under several aliases. */
@@ -103,7 +107,8 @@ function dependents(result: Tensor, wanted: ReadonlySet<Tensor>, stopThere: bool
   const stack = [origin(result)];
   while (stack.length > 0) {
     const tensor = stack.at(-1) as Tensor;
-    const ends = tensor.op === stopped || (stopThere && wanted.has(tensor));
+    // Whole numbers (indices) are constants.
+    const ends = tensor.op === stopped || isInteger(tensor) || (stopThere && wanted.has(tensor));
     const inputs = ends ? [] : tensor.inputs.map(origin);
     if (!state.has(tensor)) {
       state.set(tensor, "open");

@@ -1,7 +1,9 @@
 import { isQuireError } from "../errors.js";
+import { gradients } from "./autodiff.js";
 import { Device } from "./device.js";
 import { type DType, dtypes, isQuantised } from "./dtype.js";
 import { Graph } from "./graph.js";
+import { diagonal, diagonalMatrix, solveTriangular } from "./ops/triangle.js";
 import { RandomSource } from "./random-source.case.js";
 import type { Shape } from "./shape.js";
 import { Storage } from "./storage.js";
@@ -23,7 +25,7 @@ class Round {
 
   constructor(device: Device, seed: number) {
     this.random = new RandomSource(seed);
-    this.graph = new Graph(device, { maxNodes: 512 });
+    this.graph = new Graph(device, { maxNodes: 4096 });
     const types = Object.keys(dtypes) as DType[];
     const specs = Array.from({ length: 6 }, (_, index) => {
       const dtype = this.random.pick(types);
@@ -307,6 +309,24 @@ const operations: Record<string, Operation> = {
     return table.setRows(r.graph.constant(kind), r.graph.constant(r.random.array(length), shape));
   },
   argsort: (r) => r.tensor().argsort(r.random.pick(["ascending", "descending"])),
+  rows: (r) => {
+    const x = r.tensor();
+    return [x.rowMax(), x.logSumExp(), x.topK(r.smallInt()).values];
+  },
+  gather: (r) => r.tensor().gather(r.indices()),
+  oneHot: (r) => r.indices().oneHot(r.smallInt()),
+  scatterAdd: (r) => r.tensor().scatterAdd(r.indices(), r.smallInt()),
+  crossEntropy: (r) => r.tensor().crossEntropy(r.indices(), r.random.chance(0.3) ? r.tensor() : undefined),
+  triangle: (r) => r.tensor().triangle(r.random.pick(["lower", "upper-diagonal"])),
+  diagonal: (r) => [diagonalMatrix(r.tensor()), diagonal(r.tensor())],
+  solve: (r) => pair(r, solveTriangular),
+  roll: (r) => r.tensor().roll(r.smallInt(), r.smallInt()),
+  max: (r) => pair(r, (a, b) => a.max(b)),
+  gradients: (r) => {
+    const result = r.tensor();
+    const wanted = r.pool.filter((tensor) => tensor.dtype === "f32" && tensor.op === undefined);
+    return gradients(result.sum(), r.random.shuffled(wanted).slice(0, 1));
+  },
   input: (r) => r.graph.input("fuzz", r.random.pick(Object.keys(dtypes) as DType[]), r.shape()),
   range: (r) => r.graph.range(r.smallInt(), r.number(), r.number()),
 };

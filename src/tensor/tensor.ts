@@ -2,13 +2,17 @@ import type { Device } from "./device.js";
 import type { DType } from "./dtype.js";
 import type { Graph } from "./graph.js";
 import * as attention from "./ops/attention.js";
+import * as compare from "./ops/compare.js";
 import * as elementwise from "./ops/elementwise.js";
 import * as gated from "./ops/gated.js";
 import * as index from "./ops/index-ops.js";
+import * as loss from "./ops/loss.js";
 import * as matmul from "./ops/matmul.js";
 import * as norm from "./ops/norm.js";
 import * as reduce from "./ops/reduce.js";
+import * as select from "./ops/select.js";
 import * as shaping from "./ops/shaping.js";
+import * as triangle from "./ops/triangle.js";
 import { contiguousStrides, elements, type Shape, sizeBytes } from "./shape.js";
 
 /** A tensor: an address in ggml's memory with shape, type and origin. Operations are methods; each checks its operands and throws,
@@ -104,6 +108,13 @@ export class Tensor {
   scale(factor: number, bias = 0): Tensor {
     return elementwise.scale(this, factor, bias);
   }
+  /** The larger of the two, element by element. */
+  max(other: Tensor): Tensor {
+    return compare.elementMax(this, other);
+  }
+  min(other: Tensor): Tensor {
+    return compare.elementMin(this, other);
+  }
   clamp(min: number, max: number): Tensor {
     return elementwise.clamp(this, min, max);
   }
@@ -152,6 +163,9 @@ export class Tensor {
   /** 1 where x > 0, else 0. */
   step(): Tensor {
     return this.unary("step");
+  }
+  geluTanh(): Tensor {
+    return elementwise.geluTanh(this);
   }
   sin(): Tensor {
     return this.unary("sin");
@@ -214,6 +228,13 @@ export class Tensor {
   cumsum(): Tensor {
     return reduce.cumsum(this);
   }
+  logSumExp(): Tensor {
+    return loss.logSumExp(this);
+  }
+  /** Mean loss of these logits [n, classes] against i32 targets [n]. */
+  crossEntropy(targets: Tensor, weights?: Tensor): Tensor {
+    return loss.crossEntropy(this, targets, weights);
+  }
   argmax(): Tensor {
     return reduce.argmax(this);
   }
@@ -249,6 +270,12 @@ export class Tensor {
   repeat(...shape: number[]): Tensor {
     return shaping.repeat(this, shape);
   }
+  roll(axis: number, shift: number): Tensor {
+    return shaping.roll(this, axis, shift);
+  }
+  triangle(part: triangle.TrianglePart): Tensor {
+    return triangle.triangle(this, part);
+  }
   /** Zeros before and after, per axis of `shape`. */
   pad(before: readonly number[], after: readonly number[]): Tensor {
     return shaping.pad(this, before, after);
@@ -262,6 +289,25 @@ export class Tensor {
   /** Writes rows into this stored tensor; the result must be made an effect or an operand of what reads it. */
   setRows(indices: Tensor, rows: Tensor): Tensor {
     return index.setRows(this, indices, rows);
+  }
+  /** Adds these rows up by number into [count, k], starting from 0. */
+  scatterAdd(indices: Tensor, count: number): Tensor {
+    return index.scatterAdd(this, indices, count);
+  }
+  /** Elements of each row by number: [..., c] with i32 [..., k] gives [..., k]. */
+  gather(indices: Tensor): Tensor {
+    return select.gather(this, indices);
+  }
+  /** The k largest elements of each row, and their numbers. */
+  topK(k: number): { values: Tensor; indices: Tensor } {
+    return select.topK(this, k);
+  }
+  rowMax(): Tensor {
+    return select.rowMax(this);
+  }
+  /** These i32 numbers as rows of 0 with a single 1. */
+  oneHot(classes: number): Tensor {
+    return select.oneHot(this, classes);
   }
   argsort(order: "ascending" | "descending"): Tensor {
     return index.argsort(this, order);

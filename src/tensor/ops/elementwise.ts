@@ -164,6 +164,13 @@ export function geluSlope(x: Tensor): Tensor {
   return tanh.scale(0.5, 0.5).add(outer);
 }
 
+/** gelu in its tanh form, exact where gelu() looks up a table of f16: for training. */
+export function geluTanh(x: Tensor): Tensor {
+  const whole = contiguous(x);
+  const inner = whole.mul(whole.sqr().scale(cubic * root2OverPi, root2OverPi));
+  return whole.mul(inner.tanh().scale(0.5, 0.5));
+}
+
 /** Derivative of silu: σ(x) · (1 + x · (1 − σ(x))). */
 export function siluSlope(x: Tensor): Tensor {
   const gate = x.sigmoid();

@@ -297,3 +297,16 @@ export function pad(x: Tensor, before: readonly number[], after: readonly number
     },
   });
 }
+
+/** Elements move along an axis by `shift` places; what leaves at the end comes in at the start. */
+export function roll(x: Tensor, axis: number, shift: number): Tensor {
+  const along = axisOf("roll", x.shape, axis);
+  if (!Number.isInteger(shift)) {
+    throw new QuireError("bad-option", "roll: the shift cannot be used.", { got: shift, expected: "a whole number" });
+  }
+  const size = x.size(along);
+  const moved = ((shift % size) + size) % size;
+  if (moved === 0) return x;
+  const end = x.slice(along, size - moved, moved).cont();
+  return end.concat(x.slice(along, 0, size - moved).cont(), along);
+}
