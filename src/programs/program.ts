@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { defineMethod, type MethodDefinition, type MethodFactory, type Part } from "../method.js";
-import type { CallUsage, Generation, GenerationRequest } from "./language-model.js";
+import type { CallUsage, Generation, GenerationRequest, LanguageModel } from "./language-model.js";
 
 /** A program is an async function over `context`: a tree of model calls with cost, limits, cancellation and a trace. */
 export interface Program<Input = unknown, Output = unknown> extends Part<"program"> {
@@ -18,7 +18,7 @@ export interface ProgramContext {
     items: readonly Item[],
     work: (item: Item, context: ProgramContext, index: number) => Promise<Result>,
   ): Promise<Result[]>;
-  readonly model: { readonly id: string; readonly contextTokens: number; countTokens(text: string): number };
+  readonly model: Pick<LanguageModel, "id" | "contextTokens" | "parameters" | "countTokens">;
   readonly signal: AbortSignal;
   /** Seed of this node, derived from the tree's seed and the node's path, so parallel order does not change results. */
   readonly seed: number;

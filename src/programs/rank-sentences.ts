@@ -84,7 +84,7 @@ async function likenesses(
   return vectors.map((vector) => dot(asked ?? vector, vector));
 }
 
-function dot(a: Float32Array, b: Float32Array): number {
+export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
   return sum;
