@@ -11,6 +11,7 @@ import { SpecialTokens } from "./vocab/special-tokens.js";
 import { TokenBytes } from "./vocab/token-bytes.js";
 import { TokenList } from "./vocab/token-list.js";
 import { type Metadata, readVocabulary, tokenKinds, type Vocabulary } from "./vocab/vocabulary.js";
+import { withoutLoneSurrogates } from "./vocab/well-formed.js";
 import { wordPiece } from "./vocab/word-piece.js";
 
 const encoders = { gpt2: bytePairs, llama: sentencePiece, bert: wordPiece };
@@ -147,12 +148,6 @@ export class GgufTokenizer implements Tokenizer {
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const nothing = new Uint8Array(0);
-const loneSurrogates = /[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
-
-function withoutLoneSurrogates(text: string): string {
-  return text.replace(loneSurrogates, "\ufffd");
-}
-
 function hashOf(vocabulary: Vocabulary): string {
   const { model, pre, texts, merges, kinds, scores, addBos, addSpacePrefix, bosToken, lowercase, stripAccents } =
     vocabulary;
