@@ -17,6 +17,11 @@ export function graphOf(op: string, operands: readonly Tensor[]): Graph {
   });
 }
 
+/** An operand as a member of the graph that another one brings along: stored tensors alone have none. */
+export function inGraphOf(other: Tensor, tensor: Tensor): Tensor {
+  return tensor.graph === undefined && other.graph !== undefined ? other.graph.use(tensor) : tensor;
+}
+
 export function contiguous(tensor: Tensor): Tensor {
   return isContiguous(tensor) ? tensor : tensor.cont();
 }

@@ -39,7 +39,7 @@ export function mul(a: Tensor, b: Tensor): Tensor {
 }
 
 export function div(a: Tensor, b: Tensor): Tensor {
-  return binary("div", "ggml_div", a, b, (dy) => [dy.div(b), reduceTo(dy.mul(a).div(b.mul(b)).neg(), b)]);
+  return binary("div", "ggml_div", a, b, (dy) => [dy.div(b), reduceTo(dy.mul(a).div(b).div(b).neg(), b)]);
 }
 
 /** x · factor + bias */

@@ -2,7 +2,7 @@ import { need, needDenseRows, needType, refuse } from "../check.js";
 import { type DType, isQuantised } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
 import { safeIndices } from "../indices.js";
-import { contiguous, node, reduceNeighboursTo } from "../operand.js";
+import { contiguous, inGraphOf, node, reduceNeighboursTo } from "../operand.js";
 import type { Tensor } from "../tensor.js";
 
 /** Matrix products. ggml multiplies rows with rows, so the basic form is x · weightᵀ, as in a linear layer. */
@@ -42,7 +42,7 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
     shape: [...batch, x.size(-2), weight.size(-2)],
     build: (context) => ggml().ggml_mul_mat(context, weight.pointer, x.pointer),
     gradient: (dy, [wantsX = true, wantsWeight = true]) => [
-      wantsX ? dy.linear(contiguous(weight).cast("f32").transpose().cont()) : undefined,
+      wantsX ? dy.linear(contiguous(inGraphOf(dy, weight)).cast("f32").transpose().cont()) : undefined,
       // Quantised weights stay as they are: adapters are trained beside them.
       wantsWeight && !isQuantised(weight.dtype) ? weightGradient(x, weight, dy) : undefined,
     ],
@@ -52,12 +52,18 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
 function weightGradient(x: Tensor, weight: Tensor, dy: Tensor): Tensor {
   const isMatrix = weight.rank === 2;
   const rows = (tensor: Tensor): Tensor => (isMatrix ? contiguous(tensor).reshape(-1, tensor.size(-1)) : tensor);
-  return reduceNeighboursTo(rows(dy).transpose().cont().linear(rows(x).transpose().cont()), weight);
+  return reduceNeighboursTo(
+    rows(dy)
+      .transpose()
+      .cont()
+      .linear(rows(inGraphOf(dy, x)).transpose().cont()),
+    weight,
+  );
 }
 
 /** x [..., n, k] · other [..., k, m] = f32 [..., n, m] */
 export function matmul(x: Tensor, other: Tensor): Tensor {
-  return linear(x, other.transpose().cont());
+  return linear(x, inGraphOf(x, other).transpose().cont());
 }
 
 /** Products with chosen experts: x [rows, used or 1, k], experts [E, m, k], ids i32 [rows, used] gives f32 [rows, used, m]. */

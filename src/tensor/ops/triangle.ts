@@ -75,7 +75,7 @@ export function solveTriangular(a: Tensor, b: Tensor): Tensor {
     build: (context) => ggml().ggml_solve_tri(context, a.pointer, b.pointer, true, true, false),
     gradient: (dy) => {
       // ggml solves with lower matrices only, so the transposed system takes the inverse.
-      const inverse = solveTriangular(a, identity(a, a.size(-1)).repeat(...a.shape));
+      const inverse = solveTriangular(a, identity(dy, a.size(-1)).repeat(...a.shape));
       const db = inverse.transpose().cont().matmul(dy);
       return [triangle(db.linear(result), "lower-diagonal").neg(), db];
     },
