@@ -1,7 +1,9 @@
 import { gradients } from "./autodiff.js";
+import { evaluate } from "./evaluate.js";
 import { Graph } from "./graph.js";
 import { RandomSource } from "./random-source.case.js";
 import { type Plain, testDevice } from "./reference.case.js";
+import { Storage } from "./storage.js";
 import type { Tensor } from "./tensor.js";
 
 /** Compares gradients with central differences: the result of `build` is weighted with random numbers and summed up, every element
@@ -23,6 +25,7 @@ export async function expectGradients(
     for (const [index, tensor] of tensors.entries()) graph.host(tensor).set(inputs[index]?.data ?? []);
     await graph.run();
     const computed = found.map((gradient) => graph.host(gradient).slice());
+    await expectSameFromStored(inputs, build, weights, computed);
     for (const [index, tensor] of tensors.entries()) {
       const values = graph.host(tensor);
       const own = computed[index] ?? new Float32Array();
@@ -47,5 +50,31 @@ export async function expectGradients(
     }
   } finally {
     graph.close();
+  }
+}
+
+/** The same gradients must come out where the inputs are stored tensors, which belong to no graph. */
+async function expectSameFromStored(
+  inputs: readonly Plain[],
+  build: (graph: Graph, ...inputs: Tensor[]) => Tensor,
+  weights: Float32Array,
+  wanted: readonly Float32Array[],
+): Promise<void> {
+  const specs = inputs.map(({ shape }, index) => ({ name: `x${index}`, dtype: "f32" as const, shape }));
+  const storage = Storage.allocate(testDevice(1), specs);
+  for (const [index, { data }] of inputs.entries()) storage.write(storage.tensor(`x${index}`), Float32Array.from(data));
+  const stored = [...storage.tensors.values()];
+  try {
+    const found = await evaluate(testDevice(1), (graph) => {
+      const result = build(graph, ...stored.map((tensor, index) => (index === 0 ? graph.use(tensor) : tensor)));
+      return gradients(result.mul(graph.constant(weights, result.shape)).sum(), stored);
+    });
+    for (const [index, gradient] of found.entries()) {
+      if (gradient.some((value, at) => value !== wanted[index]?.[at] && !Number.isNaN(Number(value)))) {
+        throw new Error(`gradient ${index} differs where the input is a stored tensor`);
+      }
+    }
+  } finally {
+    storage.close();
   }
 }
