@@ -99,6 +99,15 @@ export class GgufTokenizer implements Tokenizer {
     return this.#vocabulary.ids.get(text);
   }
 
+  get eosToken(): number | undefined {
+    return this.#vocabulary.eosToken;
+  }
+
+  /** Texts that are read as control tokens only where `special` allows it. */
+  controlTexts(): string[] {
+    return this.#vocabulary.texts.filter((_, token) => this.#isSilent(token));
+  }
+
   /** Whether the model expects the beginning-of-text token in front. */
   get addsBos(): boolean {
     return this.#vocabulary.addBos;

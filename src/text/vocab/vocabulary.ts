@@ -33,6 +33,7 @@ export interface Vocabulary {
   readonly merges: readonly string[];
   readonly words: WordRule | undefined;
   readonly bosToken: number | undefined;
+  readonly eosToken: number | undefined;
   readonly sepToken: number | undefined;
   readonly unknownToken: number | undefined;
   readonly endTokens: ReadonlySet<number>;
@@ -68,6 +69,7 @@ export function readVocabulary(metadata: Metadata): Vocabulary {
     merges: model === "gpt2" ? readMerges(metadata) : [],
     words,
     bosToken: special.bos,
+    eosToken: special.eos,
     sepToken: special.sep,
     unknownToken: special.unknown,
     endTokens: chooseEndTokens(ids, kinds, special),
