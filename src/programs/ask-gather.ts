@@ -37,8 +37,8 @@ export interface Gathered {
 }
 
 const sentencesFollowed = 4;
-/** Two sentences must beat one clearly: joining always adds words. */
-const bridgeMargin = 0.05;
+/** A sentence that explains only part of the question is more often the first half of an answer than the whole. */
+const bridgeBonus = 0.15;
 const leadsKept = 8;
 
 export async function gather(question: ParsedQuestion, options: GatherOptions): Promise<Gathered> {
@@ -152,7 +152,7 @@ async function joined(
       parts,
       text: `${from.text} ${text}`,
       overlap,
-      score: overlap + likeness + Math.min(0.3, Math.max(0, named)) - bridgeMargin,
+      score: overlap + likeness + Math.min(0.3, Math.max(0, named)) + bridgeBonus,
     };
   });
 }

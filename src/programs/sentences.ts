@@ -8,7 +8,8 @@ export interface Span {
 
 const newBlock = /^\s*(#{1,6}\s|[-*+•]\s|\d{1,3}[.)]\s|>|\||```|~~~|={3,}\s*$|-{3,}\s*$)/;
 const abbreviation =
-  /(?:^|[\s(])(?:e\.g|i\.e|cf|vs|etc|mr|mrs|ms|dr|prof|st|no|nos|fig|figs|sec|ch|vol|pp?|approx|resp|al|inc|ltd|jr|sr|\p{Lu})\.$/iu;
+  /(?:^|[\s(])(?:e\.g|i\.e|cf|vs|etc|mr|mrs|ms|dr|prof|st|no|nos|fig|figs|sec|ch|vol|pp?|approx|resp|al|inc|ltd|jr|sr)\.$/iu;
+const initial = /(?:^|[\s(])\p{Lu}\.$/u;
 
 /** Longer than this without an end is code or a table, and is cut at its lines. */
 const longestSentence = 600;
@@ -56,8 +57,8 @@ function split(text: string, block: Span): Span[] {
   };
   for (const match of body.matchAll(/[.!?…]["'”’)\]]*(?=\s+["'“‘([]?[\p{Lu}\p{N}_`])|[。！？]/gu)) {
     const end = match.index + match[0].length;
-    if (match[0].startsWith(".") && abbreviation.test(body.slice(Math.max(0, match.index - 12), match.index + 1)))
-      continue;
+    const before = body.slice(Math.max(0, match.index - 12), match.index + 1);
+    if (match[0] === "." && (abbreviation.test(before) || initial.test(before))) continue;
     add(end);
   }
   add(body.length);
