@@ -3,6 +3,7 @@ import { gradients } from "./autodiff.js";
 import { Device } from "./device.js";
 import { type DType, dtypes, isQuantised } from "./dtype.js";
 import { Graph } from "./graph.js";
+import { causalConvolution, gatedDeltaNet, gatedLinearAttention, gatedScan } from "./ops/recurrent.js";
 import { diagonal, diagonalMatrix, solveTriangular } from "./ops/triangle.js";
 import { RandomSource } from "./random-source.case.js";
 import type { Shape } from "./shape.js";
@@ -322,6 +323,31 @@ const operations: Record<string, Operation> = {
   solve: (r) => pair(r, solveTriangular),
   roll: (r) => r.tensor().roll(r.smallInt(), r.smallInt()),
   max: (r) => pair(r, (a, b) => a.max(b)),
+  convolution: (r) => causalConvolution(r.tensor(), r.tensor(), r.random.chance(0.3) ? r.tensor() : undefined),
+  convolve: (r) => {
+    const x = r.tensor();
+    const d = x.size(-1);
+    return causalConvolution(x, r.graph.constant(r.random.array(2 * d), [d, 2]));
+  },
+  scan: (r) => pair(r, (a, b) => gatedScan(a, b, r.smallInt())),
+  linearAttention: (r) => {
+    const x = r.tensor();
+    const [b = 1, , h = 1, w = 1] = x.shape;
+    const state = r.random.chance(0.8) ? r.graph.constant(r.random.array(b * h * w * w), [b, h, w, w]) : r.tensor();
+    const { output, state: next } = gatedLinearAttention(
+      { queries: x, keys: x, values: r.like(x), decay: r.like(x), state },
+      1,
+    );
+    return [output, next];
+  },
+  deltaNet: (r) => {
+    const x = r.tensor();
+    const [b = 1, n = 1, h = 1, w = 1] = x.shape;
+    const state = r.graph.constant(r.random.array(b * h * w * w), [b, h, w, w]);
+    const ones = r.random.chance(0.8) ? r.graph.constant(r.random.array(b * n * h), [b, n, h, 1]) : r.tensor();
+    const { output } = gatedDeltaNet({ queries: x, keys: x, values: x, logDecay: ones, beta: ones, state });
+    return output;
+  },
   gradients: (r) => {
     const result = r.tensor();
     const wanted = r.pool.filter((tensor) => tensor.dtype === "f32" && tensor.op === undefined);

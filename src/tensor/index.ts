@@ -9,6 +9,13 @@ export { elementMax, elementMin, equalWhole, greater, where } from "./ops/compar
 export type { UnaryName } from "./ops/elementwise.js";
 export { crossEntropy, logSumExp, tokenLosses } from "./ops/loss.js";
 export { linearExperts } from "./ops/matmul.js";
+export {
+  causalConvolution,
+  gatedDeltaNet,
+  gatedLinearAttention,
+  gatedScan,
+  type RecurrentResult,
+} from "./ops/recurrent.js";
 export { gather, oneHot, rowMax, topK } from "./ops/select.js";
 export { diagonal, diagonalMatrix, solveTriangular, type TrianglePart, triangle } from "./ops/triangle.js";
 export { type AdamWOptions, adamW } from "./optim/adamw.js";

@@ -166,6 +166,7 @@ const baseSignatures = {
   ],
   ggml_ssm_conv: binary,
   ggml_gated_linear_attn: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "f32"],
+  ggml_gated_delta_net: ["ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "ptr", "i64"],
   // allocation
   ggml_gallocr_new: ["ptr", "ptr"],
   ggml_gallocr_free: ["void", "ptr"],
