@@ -87,7 +87,7 @@ function addMatrixRows(rows: Tensor, indices: Tensor, shape: Shape): Tensor {
 const rowTypes: readonly DType[] = ["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"];
 
 /** Writes rows [..., r, k] at i64 or i32 indices [r] (the same in each leading place) or [b, r] into a stored [..., n, k],
- *  converting f32 to its type. */
+ *  converting f32 to its type. Which row stays where an index occurs twice is left open: with several threads even a mixture. */
 export function setRows(table: Tensor, indices: Tensor, rows: Tensor): Tensor {
   const op = "setRows";
   needType(op, table, rowTypes);
