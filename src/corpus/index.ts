@@ -12,7 +12,7 @@ export {
   type UpdateOptions,
 } from "./index/corpus-index.js";
 export { type Fused, fuseRankings } from "./index/fuse.js";
-export type { IndexStats } from "./index/keeper.js";
+export type { IndexStats } from "./index/reader.js";
 export type { IndexProgress, SkippedFile, UpdateResult } from "./index/update.js";
 export type { EmbedFunction } from "./index/writer.js";
 export { type TextPositions, textPositions } from "./lines.js";

@@ -12,7 +12,8 @@ import { fileProblem } from "../file-problem.js";
 import { parseDocument } from "../parse/parse.js";
 import type { Candidate, CandidateSource, SearchMode } from "../select/selector.js";
 import { emptyCorpus, type WalkOptions } from "../walk.js";
-import { IndexKeeper, type IndexStats, type ReadableTables } from "./keeper.js";
+import { IndexKeeper } from "./keeper.js";
+import { IndexReader, type IndexStats, type ReadableTables } from "./reader.js";
 import { neighboursOf, searchHybrid, searchText, searchVector } from "./search.js";
 import type { IndexProgress, UpdateResult } from "./update.js";
 import { checkVectors, type EmbedFunction, unitLength } from "./writer.js";
@@ -67,14 +68,14 @@ export async function openCorpusIndex(folder: string, options: CorpusIndexOption
   const root = await existing(folder);
   const indexFolder = resolve(options.indexFolder ?? defaultIndexFolder(root));
   const keeper = new IndexKeeper(root, indexFolder, options);
+  const reader = new IndexReader(indexFolder, options);
 
   return {
     folder: root,
     indexFolder,
     async update(updateOptions = {}) {
       const result = await keeper.update(updateOptions);
-      const { documents } = await keeper.stats();
-      if (documents === 0) throw withResult(emptyCorpus(folder, result.skipped), result);
+      if (result.documents === 0) throw withResult(emptyCorpus(folder, result.skipped), result);
       return result;
     },
     async search(query, { k, mode, signal = options.signal }) {
@@ -87,10 +88,10 @@ export async function openCorpusIndex(folder: string, options: CorpusIndexOption
       }
       return query.trim() === ""
         ? []
-        : keeper.read((tables) => searchTables(tables, options, { query, k, mode, signal }));
+        : reader.read((tables) => searchTables(tables, options, { query, k, mode, signal }));
     },
     async neighbours(chunk, width) {
-      return keeper.read(({ store }) => neighboursOf(store, chunk, width, options.signal));
+      return reader.read(({ store }) => neighboursOf(store, chunk, width, options.signal));
     },
     async document(uri, signal) {
       const path = await pathOf(root, uri);
@@ -99,8 +100,11 @@ export async function openCorpusIndex(folder: string, options: CorpusIndexOption
       });
       return parseDocument({ uri, bytes, signal });
     },
-    stats: () => keeper.stats(),
-    close: () => keeper.close(),
+    stats: () => reader.stats(),
+    async close() {
+      await keeper.settled();
+      reader.close();
+    },
   };
 }
 

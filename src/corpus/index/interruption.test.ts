@@ -170,6 +170,36 @@ describe("two at once", () => {
     expect(await contents(await open())).toEqual(await freshContents());
   }, 60_000);
 
+  test("an index can be searched while it is updated, also when it is made anew", async () => {
+    await putMany(80);
+    const embed = hashingEmbedder();
+    const index = await open({
+      embed: async (texts) => {
+        await new Promise((resolve) => setTimeout(resolve, 15));
+        return embed(texts);
+      },
+    });
+    await index.update();
+    await putMany(80, "other words");
+    let done = false;
+    const update = index.update().then((result) => {
+      done = true;
+      return result;
+    });
+    let searches = 0;
+    while (!done) {
+      await index.search("file holds words", { k: 5 });
+      await index.stats();
+      searches++;
+    }
+    expect(await update).toMatchObject({ documents: 80, unchanged: 0 });
+    expect((await update).rebuilt).toBeUndefined();
+    expect(searches).toBeGreaterThan(3);
+    const results = await Promise.all([index.update({ rebuild: true }), index.update(), (await open()).update()]);
+    expect(results.map(({ documents }) => documents)).toEqual([80, 80, 80]);
+    expect(await contents(index)).toEqual(await freshContents());
+  });
+
   test("two objects of one process, and waiting that is stopped", async () => {
     await putMany(30);
     const [a, b] = await Promise.all([open(), open()]);
@@ -223,7 +253,7 @@ describe("the lock", () => {
     let holders = 0;
     let most = 0;
     await Promise.all(
-      Array.from({ length: 8 }, async () => {
+      Array.from({ length: 12 }, async () => {
         const lock = await acquireLock(indexFolder, { whenLocked: "wait" });
         most = Math.max(most, ++holders);
         await new Promise((resolve) => setTimeout(resolve, 5));

@@ -1,14 +1,14 @@
-/** Holds one index folder: opens its tables, decides whether they can be continued or must be made anew, and runs updates under
- *  the lock. */
+/** Updates one index folder under its lock: decides whether what is there can be continued or must be made anew. Its tables are
+ *  its own for the time of the update; reading (`reader.ts`) never disturbs it. */
 
 import { mkdir } from "node:fs/promises";
-import { isQuireError, QuireError } from "../../errors.js";
+import { isQuireError } from "../../errors.js";
 import { diskError } from "../file-problem.js";
 import { parserVersion } from "../parse/parse.js";
 import type { CorpusIndexOptions, UpdateOptions } from "./corpus-index.js";
 import { acquireLock } from "./lock.js";
+import { modelName } from "./reader.js";
 import type { FileRow } from "./rows.js";
-import type { SearchTables } from "./search.js";
 import { type IndexSettings, indexFormat, readSettings, writeSettings } from "./settings.js";
 import {
   createStore,
@@ -24,27 +24,8 @@ import {
 import { type UpdateCounts, type UpdateResult, updateIndex, withPartial } from "./update.js";
 import { checkVectors, IndexWriter } from "./writer.js";
 
-export interface IndexStats {
-  /** Files that have chunks. */
-  readonly documents: number;
-  /** Files that were looked at and could not be used. */
-  readonly unusable: number;
-  readonly chunks: number;
-  readonly chunksWithVectors: number;
-  readonly embeddingModel: string | undefined;
-  readonly dimensions: number | undefined;
-  readonly chunker: string;
-  /** False after an update that was cut off: the next one continues. */
-  readonly complete: boolean;
-}
-
-export interface ReadableTables extends SearchTables {
-  readonly settings: IndexSettings;
-  readonly dimensions: number;
-}
-
 interface Opened {
-  store: Store;
+  readonly store: Store;
   settings: IndexSettings;
 }
 
@@ -52,7 +33,6 @@ export class IndexKeeper {
   readonly #root: string;
   readonly #folder: string;
   readonly #options: CorpusIndexOptions;
-  #opened: Opened | undefined;
   /** Updates of one object follow each other. */
   #last: Promise<unknown> = Promise.resolve();
 
@@ -66,6 +46,11 @@ export class IndexKeeper {
     const next = this.#last.then(() => this.#updateLocked(options));
     this.#last = next.catch(() => undefined);
     return next;
+  }
+
+  /** When no update of this object is running any more. */
+  async settled(): Promise<void> {
+    await this.#last;
   }
 
   async #updateLocked(options: UpdateOptions): Promise<UpdateResult> {
@@ -99,9 +84,10 @@ export class IndexKeeper {
       beforeWriting: () => this.#markComplete(opened, false),
     });
     const counts: UpdateCounts = { added: [], changed: [], removed: [], unchanged: 0, skipped: [] };
-    const result = (): UpdateResult => ({
+    const result = (documents: number): UpdateResult => ({
       ...counts,
       chunks: writer.chunksWritten,
+      documents,
       ...(rebuilt === undefined ? {} : { rebuilt }),
       seconds: (performance.now() - began) / 1000,
     });
@@ -129,9 +115,11 @@ export class IndexKeeper {
         await this.#markComplete(opened, true);
         onProgress?.({ phase: "tidy", done: 1, total: 1 });
       }
-      return result();
+      return result(await countDocuments(store));
     } catch (error) {
-      throw withPartial(error, result());
+      throw withPartial(error, result(await countDocuments(store).catch(() => 0)));
+    } finally {
+      store.close();
     }
   }
 
@@ -143,18 +131,18 @@ export class IndexKeeper {
     const found = await readSettings(this.#folder);
     let reason = rebuild ? "as asked for" : this.#reasonToRebuild(found);
     if (reason === undefined && found !== undefined && found !== "damaged") {
+      let store: Store | undefined;
       try {
-        await this.close();
-        const opened = await this.#open(found);
-        if (!found.complete) await removeOrphans(opened.store);
-        const known = await readFiles(opened.store);
-        return { opened, known };
+        store = await openStore(this.#folder);
+        if (!found.complete) await removeOrphans(store);
+        const known = await readFiles(store);
+        return { opened: { store, settings: found }, known };
       } catch (error) {
+        store?.close();
         if (!isQuireError(error) || error.code !== "bad-file") throw error;
         reason = `it is damaged: ${error.message}`;
       }
     }
-    await this.close();
     const rebuilt = found === undefined ? undefined : reason;
     if (rebuilt !== undefined) this.#options.onNotice?.(`The index is made anew, ${rebuilt}.`);
     return { opened: await this.#create(signal), known: new Map(), rebuilt };
@@ -167,20 +155,10 @@ export class IndexKeeper {
     if (found.format !== indexFormat || found.parser !== parserVersion) return "it was made by another version";
     if (found.root !== this.#root) return `it was of another folder, ${found.root}`;
     if (found.chunker !== chunker.label) return `its chunks were cut by ${found.chunker}, now by ${chunker.label}`;
-    if (embed === undefined || found.embeddingModel === this.#modelName) return undefined;
+    if (embed === undefined || found.embeddingModel === modelName(this.#options)) return undefined;
     return found.embeddingModel === undefined
       ? "it had no vectors"
-      : `its vectors were of ${found.embeddingModel}, now of ${this.#modelName}`;
-  }
-
-  get #modelName(): string {
-    return this.#options.embeddingModel ?? "unnamed";
-  }
-
-  async #open(settings: IndexSettings): Promise<Opened> {
-    const { store } = this.#opened ?? { store: await openStore(this.#folder) };
-    this.#opened = { store, settings };
-    return this.#opened;
+      : `its vectors were of ${found.embeddingModel}, now of ${modelName(this.#options)}`;
   }
 
   async #create(signal: AbortSignal | undefined): Promise<Opened> {
@@ -196,13 +174,12 @@ export class IndexKeeper {
       parser: parserVersion,
       root: this.#root,
       chunker: chunker.label,
-      ...(dimensions === undefined ? {} : { embeddingModel: this.#modelName, dimensions }),
+      ...(dimensions === undefined ? {} : { embeddingModel: modelName(this.#options), dimensions }),
       complete: false,
     };
     const store = await createStore(this.#folder, dimensions);
     await writeSettings(this.#folder, settings);
-    this.#opened = { store, settings };
-    return this.#opened;
+    return { store, settings };
   }
 
   async #markComplete(opened: Opened, complete: boolean): Promise<void> {
@@ -210,64 +187,10 @@ export class IndexKeeper {
     opened.settings = { ...opened.settings, complete };
     await writeSettings(this.#folder, opened.settings);
   }
+}
 
-  /** Reads from the index as it is, whoever made it. Vectors count only where they are of the embedder in use. Where another
-   *  process made the index anew in the meantime, the tables are opened again. */
-  async read<Result>(work: (tables: ReadableTables) => Promise<Result>): Promise<Result> {
-    try {
-      return await work(this.#readable(await this.#openForReading()));
-    } catch (error) {
-      if (!isQuireError(error) || error.code !== "bad-file") throw error;
-      await this.close();
-      return work(this.#readable(await this.#openForReading()));
-    }
-  }
-
-  #readable({ store, settings }: Opened): ReadableTables {
-    const { embed } = this.#options;
-    const sameModel = embed === undefined || settings.embeddingModel === this.#modelName;
-    const hasVectors = settings.dimensions !== undefined && sameModel;
-    return { store, settings, hasVectors, dimensions: settings.dimensions ?? 0 };
-  }
-
-  async #openForReading(): Promise<Opened> {
-    const settings = await readSettings(this.#folder);
-    if (settings === undefined) {
-      throw new QuireError("not-found", `${this.#root} has no index yet.`, {
-        got: this.#folder,
-        expected: "an index",
-        fix: "Index the folder first (update).",
-      });
-    }
-    if (settings === "damaged") {
-      throw new QuireError("bad-file", `The index in ${this.#folder} is damaged.`, {
-        expected: "readable settings",
-        fix: "Index the folder again; it is made anew.",
-      });
-    }
-    const { embeddingModel, dimensions } = this.#opened?.settings ?? settings;
-    if (embeddingModel !== settings.embeddingModel || dimensions !== settings.dimensions) await this.close();
-    return this.#open(settings);
-  }
-
-  stats(): Promise<IndexStats> {
-    const count = async ({ store, settings }: ReadableTables): Promise<IndexStats> => ({
-      documents: await store.files.countRows("chunks > 0"),
-      unusable: await store.files.countRows("problem != ''"),
-      chunks: await store.chunks.countRows(),
-      chunksWithVectors: settings.dimensions === undefined ? 0 : await store.chunks.countRows("vector IS NOT NULL"),
-      embeddingModel: settings.embeddingModel,
-      dimensions: settings.dimensions,
-      chunker: settings.chunker,
-      complete: settings.complete,
-    });
-    return this.read((tables) => onTables("Reading the index", () => count(tables)));
-  }
-
-  async close(): Promise<void> {
-    this.#opened?.store.close();
-    this.#opened = undefined;
-  }
+function countDocuments(store: Store): Promise<number> {
+  return onTables("Reading the index", () => store.files.countRows("chunks > 0"));
 }
 
 /** Chunks of files that have no row are left from an update that was cut off. */

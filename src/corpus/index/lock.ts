@@ -34,7 +34,8 @@ const touchEveryMs = 10_000;
 const staleAfterMs = 120_000;
 const pollMs = 150;
 
-/** Tokens of the locks that this process holds: a file with our own number but another token is from an earlier process. */
+/** Tokens of the locks that this process holds or has released: a file with our own number but another token is from an earlier
+ *  process. Released ones stay in it: a file read a moment ago must not be taken for stale when it is gone by now. */
 const ours = new Set<string>();
 
 export async function acquireLock(folder: string, { whenLocked, signal, onWait }: LockOptions): Promise<Lock> {
@@ -80,9 +81,9 @@ async function tryToTake(path: string): Promise<Lock | undefined> {
   return {
     async release() {
       clearInterval(touching);
-      if (!ours.delete(token)) return;
-      const current = await readHolder(path);
-      if (current?.token === token) await rm(path, { force: true }).catch(() => undefined);
+      if ((await readHolder(path))?.token !== token) return;
+      // What cannot be removed must count as stale, or nobody could ever write again.
+      await rm(path, { force: true }).catch(() => ours.delete(token));
     },
   };
 }

@@ -2,7 +2,7 @@
  *  what that found), by words (BM25; words in quotes must stand together), or both, fused by rank. */
 
 import { BooleanQuery, type FullTextQuery, MatchQuery, Occur, PhraseQuery } from "@lancedb/lancedb";
-import { throwIfAborted } from "../../errors.js";
+import { QuireError, throwIfAborted } from "../../errors.js";
 import type { Chunk } from "../document.js";
 import type { Candidate } from "../select/selector.js";
 import { fuseRankings } from "./fuse.js";
@@ -12,25 +12,84 @@ import { onTables, quoted, type Store } from "./store.js";
 /** How far down each ranking is looked at before fusing. */
 export const fusionDepth = 100;
 
-type FoundRow = ChunkRow & { _score?: number; _distance?: number; vector?: { toArray(): Float32Array } | null };
+type FoundRow = ChunkRow & Key & { vector?: { toArray(): Float32Array } | null };
+
+/** Enough of a row to rank it and find it again. */
+interface Key {
+  readonly uri: string;
+  readonly ordinal: number;
+  readonly _rowid: bigint;
+  readonly _score?: number;
+  readonly _distance?: number;
+}
 
 export interface SearchTables {
   readonly store: Store;
   readonly hasVectors: boolean;
 }
 
-export async function searchText({ store, hasVectors }: SearchTables, query: string, k: number): Promise<Candidate[]> {
-  const parsed = textQuery(query);
-  if (parsed === undefined) return [];
-  const columns = [...chunkColumns, "_score", ...(hasVectors ? ["vector"] : [])];
-  const rows = await onTables("Searching the index", () =>
-    store.chunks.query().fullTextSearch(parsed).select(columns).limit(k).toArray(),
-  );
-  return inOrder((rows as FoundRow[]).map((row) => candidate(row, row._score ?? 0)));
+export async function searchText(tables: SearchTables, query: string, k: number): Promise<Candidate[]> {
+  const rows = await textRows(tables, query, k, wholeRow(tables));
+  return rows.map((row) => candidate(row as FoundRow, row._score ?? 0));
 }
 
-export async function searchVector({ store }: SearchTables, vector: Float32Array, k: number): Promise<Candidate[]> {
-  const columns = [...chunkColumns, "_distance", "vector"];
+export async function searchVector(tables: SearchTables, vector: Float32Array, k: number): Promise<Candidate[]> {
+  const rows = await vectorRows(tables, vector, k, wholeRow(tables));
+  return rows.map((row) => candidate(row as FoundRow, 1 - (row._distance ?? 1)));
+}
+
+/** Ranks by keys alone, and reads whole rows only for what is returned. */
+export async function searchHybrid(
+  tables: SearchTables,
+  query: string,
+  vector: Float32Array,
+  k: number,
+): Promise<Candidate[]> {
+  const depth = Math.max(k, fusionDepth);
+  const rankings = await Promise.all([
+    vectorRows(tables, vector, depth, keyOnly),
+    textRows(tables, query, depth, keyOnly),
+  ]);
+  const fused = fuseRankings<Key>(rankings, keyOf).slice(0, k);
+  if (fused.length === 0) return [];
+  const rows = await onTables("Searching the index", () =>
+    tables.store.chunks
+      .takeRowIds(fused.map(({ item }) => item._rowid))
+      .select(wholeRow(tables))
+      .toArray(),
+  );
+  const byKey = new Map((rows as FoundRow[]).map((row) => [keyOf(row), row]));
+  return fused.map(({ item, score }) => {
+    const row = byKey.get(keyOf(item));
+    // Another process has moved the rows between the two reads: the caller opens the tables again and asks once more.
+    if (row === undefined) throw new QuireError("bad-file", "The index was changed while it was searched.");
+    return candidate(row, score);
+  });
+}
+
+const keyOnly = ["uri", "ordinal"];
+const keyOf = ({ uri, ordinal }: Key): string => `${uri}\0${ordinal}`;
+
+function wholeRow({ hasVectors }: SearchTables): string[] {
+  return hasVectors ? [...chunkColumns, "vector"] : [...chunkColumns];
+}
+
+async function textRows({ store }: SearchTables, query: string, k: number, columns: string[]): Promise<Key[]> {
+  const parsed = textQuery(query);
+  if (parsed === undefined) return [];
+  const rows = await onTables("Searching the index", () =>
+    store.chunks
+      .query()
+      .fullTextSearch(parsed)
+      .select([...columns, "_score"])
+      .withRowId()
+      .limit(k)
+      .toArray(),
+  );
+  return inOrder(rows as Key[], ({ _score = 0 }) => _score);
+}
+
+async function vectorRows({ store }: SearchTables, vector: Float32Array, k: number, columns: string[]): Promise<Key[]> {
   const rows = await onTables("Searching the index", () =>
     store.chunks
       .query()
@@ -39,18 +98,12 @@ export async function searchVector({ store }: SearchTables, vector: Float32Array
       // Only of effect with an approximate index: parts searched, and how many more are compared exactly.
       .nprobes(32)
       .refineFactor(10)
-      .select(columns)
+      .select([...columns, "_distance"])
+      .withRowId()
       .limit(k)
       .toArray(),
   );
-  return inOrder((rows as FoundRow[]).map((row) => candidate(row, 1 - (row._distance ?? 1))));
-}
-
-export async function searchHybrid(tables: SearchTables, query: string, vector: Float32Array, k: number) {
-  const depth = Math.max(k, fusionDepth);
-  const rankings = await Promise.all([searchVector(tables, vector, depth), searchText(tables, query, depth)]);
-  const fused = fuseRankings(rankings, ({ chunk }) => `${chunk.uri}\0${chunk.order}`);
-  return fused.slice(0, k).map(({ item, score }): Candidate => ({ ...item, score }));
+  return inOrder(rows as Key[], ({ _distance = 1 }) => 1 - _distance);
 }
 
 export async function neighboursOf(store: Store, chunk: Chunk, width: number, signal?: AbortSignal): Promise<Chunk[]> {
@@ -74,12 +127,9 @@ function candidate(row: FoundRow, score: number): Candidate {
 }
 
 /** Equal scores come in whatever order threads end; the place in the corpus decides instead. */
-function inOrder(candidates: Candidate[]): Candidate[] {
-  return candidates.sort(
-    (a, b) =>
-      b.score - a.score ||
-      (a.chunk.uri < b.chunk.uri ? -1 : a.chunk.uri > b.chunk.uri ? 1 : a.chunk.order - b.chunk.order),
-  );
+function inOrder(rows: Key[], score: (row: Key) => number): Key[] {
+  const before = (a: Key, b: Key): number => (a.uri < b.uri ? -1 : a.uri > b.uri ? 1 : a.ordinal - b.ordinal);
+  return rows.sort((a, b) => score(b) - score(a) || before(a, b));
 }
 
 /** A question is words; nobody needs more of them, and a pasted book must not stop the machine. */

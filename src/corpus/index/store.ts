@@ -32,6 +32,13 @@ export async function onTables<Result>(what: string, work: () => Promise<Result>
   } catch (cause) {
     if (isQuireError(cause)) throw cause;
     if (isDiskError(cause)) throw diskError(`${what} failed`, cause);
+    if (/os error (?:11|12|23|24)\b|Too many open files|Cannot allocate memory/i.test(String(cause))) {
+      throw new QuireError("native", `${what} failed: ${firstLine(cause)}`, {
+        expected: "free memory and file handles",
+        fix: "Close other programs or raise the limit of open files, then run it again.",
+        cause,
+      });
+    }
     throw new QuireError("bad-file", `${what} failed: ${firstLine(cause)}`, {
       expected: "an undamaged index",
       fix: "Index the folder again with rebuild.",

@@ -28,6 +28,8 @@ export interface UpdateResult {
   readonly skipped: SkippedFile[];
   /** Chunks written by this update. */
   readonly chunks: number;
+  /** Documents in the index when the update ended. */
+  readonly documents: number;
   /** Why the index was made anew, where it was. */
   readonly rebuilt?: string;
   readonly seconds: number;
