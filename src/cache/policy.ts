@@ -33,6 +33,8 @@ export interface CacheShape {
 
 /** State of one sequence. Hooks return edits; a policy that returns none costs nothing. */
 export interface PolicyRun {
+  /** A slice of a long prompt is in, for policies that can act on what they have seen so far; the last slice is `afterPrefill`. */
+  afterPrefillSlice?(view: CacheView): Edit[];
   /** A layer's part of the prompt is in. May return edits for this and earlier layers. */
   afterPrefillLayer?(layer: number, view: CacheView): Edit[];
   afterPrefill?(view: CacheView): Edit[];

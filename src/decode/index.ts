@@ -1,0 +1,4 @@
+/** Decoders: the interface and the parts, for use and for writing your own. */
+export { autoregressive } from "./autoregressive.js";
+export * from "./decoder.js";
+export { promptLookup } from "./prompt-lookup.js";

@@ -1,0 +1,254 @@
+import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
+import { QuireError } from "../errors.js";
+import type { AttendOptions, Batch } from "../models/architecture.js";
+import { Graph } from "../tensor/graph.js";
+import type { Tensor } from "../tensor/tensor.js";
+import { fillMask } from "./mask.js";
+import type { LoadedModel } from "./model.js";
+
+/** One pass over the rows of many sequences: every weight multiplies all rows together, attention runs per sequence against its own
+ *  memory. Graphs are kept and used again while the shape of the pass stays the same, which for decoding is most of the time. */
+
+/** Rows of one sequence in a pass. */
+export interface Segment {
+  readonly store: KeyValueStore;
+  readonly tokens: Int32Array;
+  readonly positions: Int32Array;
+  /** Where the rows' keys and values go; reserved before. */
+  readonly slots: Int32Array;
+  /** Indices of rows whose logits are wanted. */
+  readonly wanted: Int32Array;
+  /** Who sees whom among the rows of the request; default: what lies at or before a row's position. */
+  readonly sees?: RowVisibility;
+}
+
+export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Array } | { readonly kind: "block" };
+
+export interface PassResult {
+  /** f32 [V] of the `index`-th wanted row of a segment. Valid until the next pass. */
+  logits(segment: number, index: number): Float32Array;
+}
+
+interface SegmentInputs {
+  readonly slots: Tensor;
+  /** By window; 0 = no window. */
+  readonly masks: Map<number, Tensor>;
+}
+
+interface BuiltPass {
+  readonly graph: Graph;
+  readonly tokens: Tensor;
+  readonly positions: Tensor;
+  readonly wanted: Tensor | undefined;
+  readonly segments: SegmentInputs[];
+  readonly output: Tensor;
+}
+
+/** Graphs kept, and the bytes that those beyond the newest may hold together. */
+const keptGraphs = 8;
+const keptBytes = 48 * 2 ** 20;
+
+export class ForwardPass {
+  readonly model: LoadedModel;
+  /** Newest last. */
+  readonly #built = new Map<string, BuiltPass>();
+  readonly stats = { passes: 0, rows: 0, graphsBuilt: 0 };
+
+  constructor(model: LoadedModel) {
+    this.model = model;
+  }
+
+  async run(segments: readonly Segment[], signal?: AbortSignal): Promise<PassResult> {
+    this.#check(segments);
+    const pass = this.#graphFor(segments);
+    this.#fill(pass, segments);
+    await pass.graph.run(signal);
+    this.stats.passes++;
+    this.stats.rows += segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    const starts: number[] = [];
+    let start = 0;
+    for (const { wanted } of segments) {
+      starts.push(start);
+      start += wanted.length;
+    }
+    const values = pass.graph.host<Float32Array>(pass.output);
+    const width = this.model.config.vocabSize;
+    return {
+      logits: (segment, index) => {
+        const row = (starts[segment] ?? 0) + index;
+        return values.subarray(row * width, (row + 1) * width);
+      },
+    };
+  }
+
+  /** Frees the graphs that were built on a store's memory. */
+  forget(store: KeyValueStore): void {
+    for (const [key, pass] of this.#built) {
+      if (!key.split(" ").some((part) => part.startsWith(`${store.id}.`))) continue;
+      pass.graph.close();
+      this.#built.delete(key);
+    }
+  }
+
+  close(): void {
+    for (const pass of this.#built.values()) pass.graph.close();
+    this.#built.clear();
+  }
+
+  #check(segments: readonly Segment[]): void {
+    const { vocabSize } = this.model.config;
+    for (const { tokens, positions, slots, store } of segments) {
+      if (tokens.length === 0 || positions.length !== tokens.length || slots.length !== tokens.length) {
+        throw new QuireError("bad-input", "A pass needs a token, a position and a slot for every row.");
+      }
+      for (const token of tokens) {
+        if (token < 0 || token >= vocabSize) {
+          throw new QuireError("bad-input", `There is no token ${token} in the model's vocabulary.`, {
+            got: token,
+            expected: `0 to ${vocabSize - 1}`,
+          });
+        }
+      }
+      for (const slot of slots) {
+        if (slot < 0 || slot >= store.capacity)
+          throw new QuireError("bad-input", `Slot ${slot} lies outside the cache.`);
+      }
+    }
+  }
+
+  #graphFor(segments: readonly Segment[]): BuiltPass {
+    const wanted = Math.max(
+      1,
+      segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
+    );
+    const parts = segments.map(
+      ({ store, tokens }) => `${store.id}.${store.generation}.${tokens.length}.${roundUp(store.extent)}`,
+    );
+    const key = `${parts.join(" ")} | ${wanted}`;
+    let pass = this.#built.get(key);
+    if (pass !== undefined) {
+      this.#built.delete(key);
+      this.#built.set(key, pass);
+      return pass;
+    }
+    for (const { store } of segments) this.#dropOlderThan(store);
+    pass = this.#build(segments, wanted);
+    this.stats.graphsBuilt++;
+    this.#built.set(key, pass);
+    this.#evict();
+    return pass;
+  }
+
+  /** Graphs on memory that has moved since would read freed addresses. */
+  #dropOlderThan(store: KeyValueStore): void {
+    for (const [key, pass] of this.#built) {
+      const stale = key.split(" ").some((part) => {
+        const [id, generation] = part.split(".");
+        return id === String(store.id) && generation !== String(store.generation);
+      });
+      if (!stale) continue;
+      pass.graph.close();
+      this.#built.delete(key);
+    }
+  }
+
+  #evict(): void {
+    const sizes = [...this.#built.values()].map(({ graph }) => graph.sizeBytes);
+    let total = sizes.reduce((sum, size) => sum + size, 0) - (sizes.at(-1) ?? 0);
+    for (const [key, pass] of this.#built) {
+      if (this.#built.size <= 1 || (this.#built.size <= keptGraphs && total <= keptBytes)) return;
+      total -= pass.graph.sizeBytes;
+      pass.graph.close();
+      this.#built.delete(key);
+    }
+  }
+
+  #build(segments: readonly Segment[], wantedRows: number): BuiltPass {
+    const { architecture, config, weights, device } = this.model;
+    const graph = new Graph(device, { maxNodes: config.numLayers * (40 + 16 * segments.length) + 256 });
+    try {
+      const rows = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
+      const tokens = graph.input("tokens", "i32", [rows]);
+      const positions = graph.input("positions", "i32", [rows]);
+      const wanted = wantedRows === rows ? undefined : graph.input("wanted", "i32", [wantedRows]);
+      const inputs = segments.map(
+        ({ tokens: own }, index): SegmentInputs => ({
+          slots: graph.input(`slots ${index}`, "i64", [own.length]),
+          masks: new Map(),
+        }),
+      );
+      const batch: Batch = {
+        graph,
+        tokens,
+        positions,
+        wanted: (x) => (wanted === undefined ? x : x.getRows(wanted)),
+        attend: (layer, queries, keys, values, options) =>
+          attend(graph, segments, inputs, layer, queries, keys, values, options),
+      };
+      const output = graph.output(architecture.forward(config, weights, batch), "logits");
+      graph.compile();
+      return { graph, tokens, positions, wanted, segments: inputs, output };
+    } catch (error) {
+      graph.close();
+      throw error;
+    }
+  }
+
+  #fill(pass: BuiltPass, segments: readonly Segment[]): void {
+    const { graph } = pass;
+    const tokens = graph.host<Int32Array>(pass.tokens);
+    const positions = graph.host<Int32Array>(pass.positions);
+    const wanted = pass.wanted === undefined ? undefined : graph.host<Int32Array>(pass.wanted);
+    wanted?.fill(0);
+    let row = 0;
+    let want = 0;
+    for (const [index, segment] of segments.entries()) {
+      tokens.set(segment.tokens, row);
+      positions.set(segment.positions, row);
+      const inputs = pass.segments[index] as SegmentInputs;
+      const slots = graph.host<BigInt64Array>(inputs.slots);
+      for (const [i, slot] of segment.slots.entries()) slots[i] = BigInt(slot);
+      for (const [window, mask] of inputs.masks)
+        fillMask(graph.host<Uint16Array>(mask), segment, mask.size(-1), window);
+      for (const own of segment.wanted) {
+        if (wanted !== undefined) wanted[want] = row + own;
+        want++;
+      }
+      row += segment.tokens.length;
+    }
+  }
+}
+
+function attend(
+  graph: Graph,
+  segments: readonly Segment[],
+  inputs: readonly SegmentInputs[],
+  layer: number,
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  options: AttendOptions,
+): Tensor {
+  const { scale, softcap, window = 0 } = options;
+  let start = 0;
+  let result: Tensor | undefined;
+  for (const [index, { store, tokens }] of segments.entries()) {
+    const rows = tokens.length;
+    const read = roundUp(store.extent);
+    const { slots, masks } = inputs[index] as SegmentInputs;
+    let mask = masks.get(window);
+    if (mask === undefined) {
+      mask = graph.input(`mask ${index} ${window}`, "f16", [rows, read]);
+      masks.set(window, mask);
+    }
+    const own = (x: Tensor): Tensor => (segments.length === 1 ? x : x.slice(0, start, rows)).permute(1, 0, 2);
+    const stored = store.layer(layer);
+    const allKeys = stored.keys.setRows(slots, own(keys)).slice(1, 0, read);
+    const allValues = stored.values.setRows(slots, own(values)).slice(1, 0, read);
+    const attended = own(queries).flashAttention(allKeys, allValues, { mask, scale, softcap });
+    const flat = attended.reshape(rows, attended.size(1) * attended.size(2));
+    result = result === undefined ? flat : result.concat(flat, 0);
+    start += rows;
+  }
+  return result as Tensor;
+}

@@ -1,0 +1,60 @@
+import { QuireError } from "../errors.js";
+import type { Architecture, ModelConfig } from "../models/architecture.js";
+import { architectureOf } from "../models/registry.js";
+import { Device, type DeviceOptions } from "../tensor/device.js";
+import { type LoadOptions, loadWeights, type Weights } from "../weights/load.js";
+import { openWeightFile } from "../weights/open-weight-file.js";
+import type { MetadataValue } from "../weights/weight-file.js";
+
+/** A model in memory: its architecture, configuration and weights on a device. It has no state of its own; sequences do. */
+export interface LoadedModel {
+  readonly path: string;
+  readonly architecture: Architecture;
+  readonly config: ModelConfig;
+  readonly weights: Weights;
+  readonly device: Device;
+  readonly metadata: ReadonlyMap<string, MetadataValue>;
+  readonly format: "gguf" | "safetensors";
+  close(): Promise<void>;
+}
+
+export async function loadModel(path: string, options: DeviceOptions & LoadOptions = {}): Promise<LoadedModel> {
+  const file = await openWeightFile(path);
+  try {
+    const architecture = architectureOf(file);
+    const config = architecture.readConfig(file);
+    const requests = architecture.weights(config, file);
+    const device = Device.open(options);
+    let weights: Weights;
+    try {
+      weights = await loadWeights(file, requests, device, options);
+    } catch (error) {
+      await device.close();
+      throw error;
+    }
+    return {
+      path,
+      architecture,
+      config,
+      weights,
+      device,
+      metadata: file.metadata,
+      format: file.format,
+      close: async () => {
+        await device.close();
+        weights.close();
+      },
+    };
+  } finally {
+    await file.close();
+  }
+}
+
+export function mustBeCausal(model: LoadedModel): void {
+  if (model.architecture.kind === "causal") return;
+  throw new QuireError("unsupported", `${model.path} is an embedding model and generates no text.`, {
+    got: model.architecture.name,
+    expected: "a causal language model",
+    fix: "Use it with `quire embed`, or choose another model.",
+  });
+}
