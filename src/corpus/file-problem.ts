@@ -17,9 +17,19 @@ const words: Readonly<Record<string, string>> = {
   EROFS: "the disk is read-only",
 };
 
+/** As native libraries write the system's errors. */
+const phrases: readonly (readonly [RegExp, string])[] = [
+  [/No space left/i, "ENOSPC"],
+  [/quota/i, "EDQUOT"],
+  [/Read-only file system/i, "EROFS"],
+  [/Permission denied/i, "EACCES"],
+  [/Not a directory/i, "ENOTDIR"],
+];
+
 export function fileProblem(cause: unknown): string {
   const code = (cause as NodeJS.ErrnoException | null)?.code;
-  return (code !== undefined ? words[code] : undefined) ?? code ?? String(cause);
+  const spoken = phrases.find(([phrase]) => phrase.test(String(cause)))?.[1];
+  return words[code ?? ""] ?? words[spoken ?? ""] ?? code ?? String(cause);
 }
 
 /** Native libraries put the system's error into their text, so that is looked at as well as the code. */
