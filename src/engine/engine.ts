@@ -43,6 +43,7 @@ export class Engine {
   readonly #cacheType: CacheType;
   readonly #live = new Set<Sequence>();
   #loop: Promise<void> | undefined;
+  #step: Promise<void> = Promise.resolve();
   #nextId = 0;
   #closed = false;
 
@@ -81,6 +82,13 @@ export class Engine {
     if (!sequence.over) this.#live.add(sequence);
     this.#loop ??= this.#run();
     return sequence;
+  }
+
+  /** Ends a sequence that nobody reads any more, and waits until no pass uses its memory. */
+  async settle(sequence: Sequence): Promise<void> {
+    sequence.end(new QuireError("cancelled", "Nobody reads the sequence any more."));
+    this.#live.delete(sequence);
+    await this.#step;
   }
 
   /** Frees the memory of a sequence that is over. */
@@ -183,7 +191,8 @@ export class Engine {
       this.#dropCancelled();
       if (this.#live.size === 0) break;
       try {
-        await this.#step();
+        this.#step = this.#runStep();
+        await this.#step;
       } catch (error) {
         for (const sequence of this.#live)
           sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
@@ -193,7 +202,7 @@ export class Engine {
     this.#loop = undefined;
   }
 
-  async #step(): Promise<void> {
+  async #runStep(): Promise<void> {
     const demands = [...this.#live].map((sequence) => ({
       id: sequence.id,
       rows: sequence.wantedRows,

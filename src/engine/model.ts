@@ -2,6 +2,7 @@ import { QuireError } from "../errors.js";
 import type { Architecture, ModelConfig } from "../models/architecture.js";
 import { architectureOf } from "../models/registry.js";
 import { Device, type DeviceOptions } from "../tensor/device.js";
+import { elements } from "../tensor/shape.js";
 import { type LoadOptions, loadWeights, type Weights } from "../weights/load.js";
 import { openWeightFile } from "../weights/open-weight-file.js";
 import type { MetadataValue } from "../weights/weight-file.js";
@@ -15,6 +16,8 @@ export interface LoadedModel {
   readonly device: Device;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly format: "gguf" | "safetensors";
+  /** Number of weights. */
+  readonly parameters: number;
   close(): Promise<void>;
 }
 
@@ -40,6 +43,7 @@ export async function loadModel(path: string, options: DeviceOptions & LoadOptio
       device,
       metadata: file.metadata,
       format: file.format,
+      parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0),
       close: async () => {
         await device.close();
         weights.close();

@@ -1,0 +1,198 @@
+import type { Chunker } from "./corpus/chunk/chunker.js";
+import { type CorpusIndex, openCorpusIndex } from "./corpus/index/corpus-index.js";
+import type { IndexProgress, UpdateResult } from "./corpus/index/update.js";
+import { textPositions } from "./corpus/lines.js";
+import type { Candidate, SearchMode, Selector } from "./corpus/select/selector.js";
+import type { WalkOptions } from "./corpus/walk.js";
+import { Embedder } from "./engine/embedder.js";
+import { partOf } from "./methods.js";
+import { type AskOutput, ask, selectFrom } from "./programs/ask.js";
+import type { AskEvent } from "./programs/ask-answer.js";
+import type { LanguageModel } from "./programs/language-model.js";
+import type { ProgramLimits, TraceNode } from "./programs/program.js";
+import { runProgram } from "./programs/run.js";
+import { estimateTokens } from "./programs/token-estimate.js";
+import type { OpenProgress } from "./quire.js";
+import { resolveModel } from "./weights/resolve-model.js";
+
+/** A folder (or file) that can be searched, asked and read. Works with a local model, an endpoint, or none. */
+
+export interface CorpusOptions {
+  readonly model?: LanguageModel;
+  /** Embedding model by name or path, "none" for words only; default all-minilm-l6-v2. */
+  readonly embedder?: string;
+  readonly chunker?: string | Chunker;
+  readonly selector?: string | Selector;
+  readonly indexFolder?: string;
+  readonly files?: Pick<WalkOptions, "include" | "exclude" | "maxFileBytes" | "followLinks">;
+  readonly threads?: number;
+  readonly offline?: boolean;
+  readonly signal?: AbortSignal;
+  /** Do not bring the index up to date when it is opened. */
+  readonly keepIndex?: boolean;
+  onProgress?(progress: IndexProgress): void;
+  onOpen?(progress: OpenProgress): void;
+  onNotice?(notice: string): void;
+}
+
+export interface AskOptions {
+  readonly selector?: string | Selector;
+  /** Options of the program `ask`. */
+  readonly ask?: Parameters<typeof ask>[0];
+  readonly limits?: ProgramLimits;
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+  onText?(text: string): void;
+  onEvent?(event: AskEvent): void;
+  onTrace?(node: TraceNode, root: TraceNode): void;
+}
+
+export const defaultEmbedder = "all-minilm-l6-v2";
+
+export async function openCorpus(folder: string, options: CorpusOptions = {}): Promise<Corpus> {
+  const { signal, offline, threads, onOpen } = options;
+  const chunker = await partOf("chunker", options.chunker ?? "recursive");
+  const selector = await partOf("selector", options.selector ?? "hybrid");
+  const embedder = await openEmbedder(options.embedder ?? defaultEmbedder, {
+    signal,
+    offline,
+    threads,
+    onOpen,
+    onNotice: options.onNotice,
+  });
+  const index = await openCorpusIndex(folder, {
+    chunker,
+    countTokens: options.model?.countTokens.bind(options.model) ?? estimateTokens,
+    embed: embedder === undefined ? undefined : async (texts, stop) => embedder.embed(texts, { signal: stop }),
+    embeddingModel: embedder?.id,
+    indexFolder: options.indexFolder,
+    files: options.files,
+    onProgress: options.onProgress,
+    onNotice: options.onNotice,
+    signal,
+  }).catch(async (error: unknown) => {
+    await embedder?.close();
+    throw error;
+  });
+  const corpus = new Corpus(index, embedder, selector, options.model);
+  if (options.keepIndex === true) return corpus;
+  try {
+    await corpus.update({ signal });
+    return corpus;
+  } catch (error) {
+    await corpus.close();
+    throw error;
+  }
+}
+
+/** Without its embedding model a corpus is searched by words, and says so. */
+async function openEmbedder(
+  name: string,
+  options: Pick<CorpusOptions, "signal" | "offline" | "threads" | "onOpen" | "onNotice">,
+): Promise<Embedder | undefined> {
+  if (name === "none") return undefined;
+  const { signal, offline, threads, onOpen, onNotice } = options;
+  try {
+    const resolved = await resolveModel(name, {
+      signal,
+      offline,
+      onProgress: ({ file, receivedBytes, totalBytes }) =>
+        onOpen?.({ phase: "download", name: file, done: receivedBytes, total: totalBytes }),
+    });
+    return await Embedder.open(resolved.path, { signal, threads, device: "cpu" });
+  } catch (error) {
+    if (name !== defaultEmbedder || signal?.aborted === true) throw error;
+    onNotice?.(`The embedding model ${name} cannot be had (${(error as Error).message}) Searching by words only.`);
+    return undefined;
+  }
+}
+
+export class Corpus {
+  readonly index: CorpusIndex;
+  lastUpdate: UpdateResult | undefined;
+  readonly #embedder: Embedder | undefined;
+  readonly #selector: Selector;
+  readonly #model: LanguageModel | undefined;
+
+  constructor(
+    index: CorpusIndex,
+    embedder: Embedder | undefined,
+    selector: Selector,
+    model: LanguageModel | undefined,
+  ) {
+    this.index = index;
+    this.#embedder = embedder;
+    this.#selector = selector;
+    this.#model = model;
+  }
+
+  /** Brings the index up to date; unchanged files are not read again. */
+  async update(options: { signal?: AbortSignal; rebuild?: boolean; verify?: boolean } = {}): Promise<UpdateResult> {
+    this.lastUpdate = await this.index.update(options);
+    return this.lastUpdate;
+  }
+
+  search(query: string, options: { k?: number; mode?: SearchMode; signal?: AbortSignal } = {}): Promise<Candidate[]> {
+    return this.index.search(query, { k: options.k ?? 10, mode: options.mode, signal: options.signal });
+  }
+
+  async ask(question: string, options: AskOptions = {}): Promise<AskOutput> {
+    const { signal, seed, limits, onText, onEvent, onTrace } = options;
+    const selector = options.selector === undefined ? this.#selector : await partOf("selector", options.selector);
+    const embedder = this.#embedder;
+    const embed =
+      embedder === undefined
+        ? undefined
+        : async (texts: readonly string[], stop?: AbortSignal) => embedder.embed(texts, { signal: stop });
+    const countTokens = this.#model?.countTokens.bind(this.#model) ?? estimateTokens;
+    const { output } = await runProgram(
+      ask(options.ask),
+      {
+        question,
+        select: selectFrom(selector, this.index, { countTokens, embed, seed, signal }),
+        readRange: documentReader(this.index),
+        embed,
+        onText,
+        onEvent,
+      },
+      { model: this.#model, signal, seed, limits, onTrace },
+    );
+    return output;
+  }
+
+  async close(): Promise<void> {
+    await this.index.close();
+    await this.#embedder?.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Reads ranges of documents as they are now; undefined where the document has changed since it was indexed. */
+function documentReader(index: CorpusIndex) {
+  const texts = new Map<string, Promise<{ id: string; slice(start: number, end: number): string } | undefined>>();
+  return async (range: {
+    documentId: string;
+    uri: string;
+    startByte: number;
+    endByte: number;
+  }): Promise<string | undefined> => {
+    let document = texts.get(range.uri);
+    if (document === undefined) {
+      document = index.document(range.uri).then(
+        ({ id, text }) => {
+          const positions = textPositions(text);
+          return { id, slice: (start, end) => positions.slice(start, end) };
+        },
+        () => undefined,
+      );
+      texts.set(range.uri, document);
+    }
+    const found = await document;
+    return found === undefined || found.id !== range.documentId
+      ? undefined
+      : found.slice(range.startByte, range.endByte);
+  };
+}

@@ -1,0 +1,54 @@
+import type { CachePolicy } from "./cache/policy.js";
+import type { Decoder } from "./decode/decoder.js";
+import type { SamplingOptions } from "./decode/sample/sampler.js";
+
+/** What users say about one generation, and what they get back. */
+
+export interface GenerateOptions extends SamplingOptions {
+  /** Most tokens of the answer; default 512. */
+  maxTokens?: number;
+  stop?: readonly string[];
+  /** JSON schema or zod schema that the answer is forced to fit; the parsed answer is in `value`. */
+  schema?: unknown;
+  /** GBNF grammar that the answer is forced to fit. */
+  grammar?: string;
+  /** "window:budget=512", or a part. */
+  cache?: string | CachePolicy;
+  /** "prompt-lookup:draft=8", or a part. */
+  decoder?: string | Decoder;
+  /** What to do with a prompt that is longer than the context: fail (default), or leave out tokens of its middle or its beginning;
+   *  `usage.droppedTokens` says how many. */
+  overflow?: "error" | "drop-middle" | "drop-oldest";
+  /** Go on after the model wants to stop, for timing. */
+  ignoreEnd?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface GeneratePiece {
+  readonly text: string;
+  readonly token: number;
+  readonly logProb: number;
+  readonly top?: readonly { token: number; logProb: number }[];
+}
+
+export interface GenerateResult {
+  readonly text: string;
+  /** The parsed answer, where a schema was given and the answer is whole. */
+  readonly value?: unknown;
+  readonly finishReason: "stop" | "length";
+  readonly tokens: readonly number[];
+  readonly usage: {
+    readonly promptTokens: number;
+    readonly cachedTokens: number;
+    readonly droppedTokens: number;
+    readonly completionTokens: number;
+    readonly secondsToFirstToken: number;
+    readonly seconds: number;
+  };
+  readonly stats: {
+    readonly passes: number;
+    readonly tokensPerPass: number;
+    readonly decode: Readonly<Record<string, number>>;
+    readonly cache: { readonly entries: number; readonly bytes: number };
+  };
+}

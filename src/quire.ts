@@ -1,0 +1,342 @@
+import { totalmem } from "node:os";
+import type { CacheType } from "./cache/store/key-values.js";
+import { Chat, type ChatOptions } from "./chat.js";
+import { type Corpus, type CorpusOptions, openCorpus } from "./corpus-session.js";
+import { createSampler } from "./decode/sample/sampler.js";
+import { Engine } from "./engine/engine.js";
+import { type LoadedModel, loadModel } from "./engine/model.js";
+import type { HeldMemory } from "./engine/sequence.js";
+import { QuireError } from "./errors.js";
+import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
+import { partOf } from "./methods.js";
+import type { ChatMessage, GenerationRequest, LanguageModel } from "./programs/language-model.js";
+import { encodePrompt } from "./text/chat-prompt.js";
+import { type ChatTemplate, chatTemplate, ggufChatTemplate } from "./text/chat-template.js";
+import { ggufTokenizer } from "./text/gguf-tokenizer.js";
+import { grammarFor } from "./text/grammar/grammar.js";
+import type { GrammarMask, GrammarMasks } from "./text/grammar/grammar-mask.js";
+import { openHfTokenizer } from "./text/hf-tokenizer.js";
+import type { Tokenizer, TokenMask } from "./text/tokenizer.js";
+import { defaultChatModel } from "./weights/catalogue.js";
+import { hubReachable } from "./weights/hub.js";
+import { listModels } from "./weights/installed-models.js";
+import { resolveModel } from "./weights/resolve-model.js";
+
+/** The object users hold: one model, ready to chat, complete, answer from folders and be swapped part by part.
+ *
+ *      await using quire = await Quire.open("smollm2-135m-instruct");
+ *      console.log((await quire.generate("What is a KV cache?")).text);
+ */
+
+export interface OpenOptions {
+  /** "auto" (default), "cpu", or a device's name. */
+  device?: string;
+  threads?: number;
+  /** Most tokens of prompt and answer together; default the model's limit. */
+  contextTokens?: number;
+  /** How keys and values are stored: f16 (default), f32 or q8_0. */
+  cacheType?: CacheType;
+  /** Use only what is on this machine. */
+  offline?: boolean;
+  onProgress?(progress: OpenProgress): void;
+  signal?: AbortSignal;
+}
+
+export interface OpenProgress {
+  readonly phase: "download" | "load";
+  readonly name: string;
+  readonly done: number;
+  readonly total: number | undefined;
+}
+
+const defaultMaxTokens = 512;
+
+export class Quire {
+  /** What was opened and where it runs. */
+  readonly name: string;
+  readonly path: string;
+  readonly engine: Engine;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate;
+  readonly parameters: number;
+  readonly #model: LoadedModel;
+  readonly #masks = new Map<string, GrammarMasks>();
+
+  /** `model`: a name of the catalogue, a path, hf:org/repo/file.gguf or an address; left out, the best that suits this machine. */
+  static async open(model?: string, options: OpenOptions = {}): Promise<Quire> {
+    const { offline, signal, onProgress } = options;
+    const name = model ?? (await defaultModelName(offline));
+    const resolved = await resolveModel(name, {
+      offline,
+      signal,
+      onProgress: (progress) =>
+        onProgress?.({
+          phase: "download",
+          name: progress.file,
+          done: progress.receivedBytes,
+          total: progress.totalBytes,
+        }),
+    });
+    const loaded = await loadModel(resolved.path, {
+      ...options,
+      onProgress: (done, total) => onProgress?.({ phase: "load", name: resolved.name, done, total }),
+    });
+    let tokenizer: Tokenizer | undefined;
+    try {
+      const text = await openText(loaded, resolved.path);
+      tokenizer = text.tokenizer;
+      const engine = new Engine(loaded, text.tokenizer, options);
+      return new Quire(resolved.name, resolved.path, loaded, engine, text.template);
+    } catch (error) {
+      tokenizer?.close();
+      await loaded.close();
+      throw error;
+    }
+  }
+
+  private constructor(name: string, path: string, model: LoadedModel, engine: Engine, template: ChatTemplate) {
+    this.name = name;
+    this.path = path;
+    this.#model = model;
+    this.engine = engine;
+    this.tokenizer = engine.tokenizer;
+    this.template = template;
+    this.parameters = model.parameters;
+  }
+
+  get contextTokens(): number {
+    return this.engine.contextTokens;
+  }
+
+  get device(): { readonly name: string; readonly description: string; readonly threads: number } {
+    const { info, threads } = this.#model.device;
+    return { name: info.name, description: info.description, threads };
+  }
+
+  /** Answers a message, or the last of several. */
+  async generate(prompt: string | readonly ChatMessage[], options: GenerateOptions = {}): Promise<GenerateResult> {
+    return finish(this.stream(prompt, options));
+  }
+
+  /** As `generate`, piece by piece; the generator's return value is the whole result. */
+  stream(
+    prompt: string | readonly ChatMessage[],
+    options: GenerateOptions = {},
+  ): AsyncGenerator<GeneratePiece, GenerateResult> {
+    return this.streamTokens(this.encodeChat(prompt), {
+      ...options,
+      stop: [...(options.stop ?? []), ...this.template.stops],
+    });
+  }
+
+  /** Goes on with a text, without any chat around it. */
+  async complete(text: string, options: GenerateOptions = {}): Promise<GenerateResult> {
+    return finish(this.streamCompletion(text, options));
+  }
+
+  streamCompletion(text: string, options: GenerateOptions = {}): AsyncGenerator<GeneratePiece, GenerateResult> {
+    return this.streamTokens(this.tokenizer.encode(text, { bos: true }), options);
+  }
+
+  chat(options: ChatOptions = {}): Chat {
+    return new Chat(this, options);
+  }
+
+  /** A folder (or file) to ask, indexed now as far as it changed. */
+  async corpus(folder: string, options: Omit<CorpusOptions, "model"> = {}): Promise<Corpus> {
+    return openCorpus(folder, { ...options, model: this.languageModel() });
+  }
+
+  /** This model as programs see one. */
+  languageModel(options: GenerateOptions = {}): LanguageModel {
+    return {
+      id: this.name,
+      contextTokens: this.contextTokens,
+      exactCounts: true,
+      parameters: this.parameters,
+      countTokens: (text) => this.tokenizer.encode(text).length,
+      generate: async (request: GenerationRequest) => {
+        const { messages, maxTokens, temperature, seed, stop, schema, signal, onText } = request;
+        const stream = this.stream(messages, { ...options, maxTokens, temperature, seed, stop, schema, signal });
+        const { text, finishReason, usage } = await finish(stream, onText);
+        return { text, finishReason, usage };
+      },
+    };
+  }
+
+  encodeChat(prompt: string | readonly ChatMessage[]): Int32Array {
+    const messages = typeof prompt === "string" ? [{ role: "user" as const, content: prompt }] : prompt;
+    if (messages.length === 0)
+      throw new QuireError("bad-input", "There are no messages.", { expected: "at least one" });
+    return encodePrompt(this.tokenizer, this.template.render(messages.map((message) => ({ ...message }))), {
+      bos: true,
+    });
+  }
+
+  /** The lowest level: tokens in. `memory.held` is used where it fits and is set to what this sequence leaves behind. */
+  async *streamTokens(
+    prompt: Int32Array,
+    options: GenerateOptions,
+    memory?: { held: HeldMemory | undefined },
+  ): AsyncGenerator<GeneratePiece, GenerateResult> {
+    const { maxTokens = defaultMaxTokens, stop, ignoreEnd, signal, schema } = options;
+    const [policy, decoder] = await Promise.all([
+      partOf("cache", options.cache ?? "full"),
+      partOf("decoder", options.decoder ?? "autoregressive"),
+    ]);
+    const fitted = fit(prompt, this.contextTokens, maxTokens, options.overflow ?? "error");
+    const mask = this.#mask(options, Math.min(maxTokens, this.contextTokens - fitted.tokens.length));
+    const sampler = createSampler(samplingOf(options), mask);
+    const resume = memory?.held;
+    if (memory !== undefined) memory.held = undefined;
+    const sequence = this.engine.start({
+      prompt: fitted.tokens,
+      decoder,
+      policy,
+      sampler,
+      maxTokens,
+      stop,
+      ignoreEnd,
+      signal,
+      resume,
+    });
+    const tokens: number[] = [];
+    let text = "";
+    try {
+      for await (const piece of sequence.pieces) {
+        if (piece.token >= 0) tokens.push(piece.token);
+        text += piece.text;
+        yield piece;
+      }
+    } finally {
+      // A reader that leaves early ends the sequence; its memory may only be freed between two passes.
+      await this.engine.settle(sequence);
+      mask?.close();
+      if (memory !== undefined && sequence.error === undefined) memory.held = sequence.held();
+      else this.engine.release(sequence);
+    }
+    const { stats } = sequence;
+    const finishReason = sequence.finishReason ?? "stop";
+    return {
+      text,
+      ...(schema !== undefined && finishReason === "stop" ? { value: parsed(text) } : {}),
+      finishReason,
+      tokens,
+      usage: {
+        promptTokens: stats.promptTokens,
+        cachedTokens: stats.cachedTokens,
+        droppedTokens: fitted.dropped,
+        completionTokens: stats.completionTokens,
+        secondsToFirstToken: stats.secondsToFirstToken,
+        seconds: stats.seconds,
+      },
+      stats: {
+        passes: stats.passes,
+        tokensPerPass: stats.passes === 0 ? 0 : stats.completionTokens / stats.passes,
+        decode: stats.decode,
+        cache: { entries: stats.cacheEntries, bytes: stats.cacheBytes },
+      },
+    };
+  }
+
+  /** Stops what is running and frees the model. */
+  async close(): Promise<void> {
+    await this.engine.close();
+    this.tokenizer.close();
+    await this.#model.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #mask({ schema, grammar }: GenerateOptions, maxTokens: number): TokenMask | undefined {
+    if (schema === undefined && grammar === undefined) return undefined;
+    const source = grammar === undefined ? { schema } : { gbnf: grammar };
+    const key = grammar ?? JSON.stringify(schema);
+    let masks = this.#masks.get(key);
+    if (masks === undefined) {
+      masks = grammarFor(source, this.tokenizer);
+      if (this.#masks.size >= 32) this.#masks.clear();
+      this.#masks.set(key, masks);
+    }
+    return closingInTime(masks.create(), maxTokens);
+  }
+}
+
+/** The answer must be whole when its tokens run out: near the end only the shortest way to an end stays allowed. */
+function closingInTime(mask: GrammarMask, maxTokens: number, used = 0): TokenMask {
+  let tokens = used;
+  return {
+    apply: (logits) => {
+      if (maxTokens - tokens <= mask.bytesToEnd + 1) mask.closing = true;
+      mask.apply(logits);
+    },
+    accept: (token) => {
+      tokens++;
+      mask.accept(token);
+    },
+    clone: () => closingInTime(mask.clone(), maxTokens, tokens),
+    close: () => mask.close(),
+  };
+}
+
+function fit(
+  tokens: Int32Array,
+  contextTokens: number,
+  maxTokens: number,
+  overflow: NonNullable<GenerateOptions["overflow"]>,
+): { tokens: Int32Array; dropped: number } {
+  if (overflow === "error" || tokens.length < contextTokens) return { tokens, dropped: 0 };
+  const room = contextTokens - Math.min(maxTokens, Math.floor(contextTokens / 4));
+  const head = overflow === "drop-middle" ? Math.floor(room / 2) : 0;
+  const kept = new Int32Array(room);
+  kept.set(tokens.subarray(0, head));
+  kept.set(tokens.subarray(tokens.length - (room - head)), head);
+  return { tokens: kept, dropped: tokens.length - room };
+}
+
+function samplingOf(options: GenerateOptions) {
+  const { temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = options;
+  const { penaltyWindow, logitBias, seed, topLogProbs } = options;
+  return {
+    ...{ temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty },
+    ...{ penaltyWindow, logitBias, seed, topLogProbs },
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+export async function finish(
+  stream: AsyncGenerator<GeneratePiece, GenerateResult>,
+  onText?: (text: string) => void,
+): Promise<GenerateResult> {
+  for (;;) {
+    const next = await stream.next();
+    if (next.done === true) return next.value;
+    if (next.value.text !== "") onText?.(next.value.text);
+  }
+}
+
+async function openText(model: LoadedModel, path: string): Promise<{ tokenizer: Tokenizer; template: ChatTemplate }> {
+  if (model.format === "gguf") {
+    const tokenizer = ggufTokenizer(model.metadata);
+    return { tokenizer, template: ggufChatTemplate(model.metadata, tokenizer) };
+  }
+  const tokenizer = await openHfTokenizer(path);
+  return { tokenizer, template: chatTemplate({ template: undefined }) };
+}
+
+export async function defaultModelName(offline = false): Promise<string> {
+  const wanted = process.env["QUIRE_MODEL"];
+  if (wanted !== undefined && wanted !== "") return wanted;
+  const reachable = !offline && (await hubReachable());
+  const installed = new Set((await listModels()).filter((model) => model.installed).map(({ name }) => name));
+  return defaultChatModel({ memoryBytes: totalmem(), reachable, installed }).name;
+}
