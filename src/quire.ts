@@ -184,7 +184,7 @@ export class Quire {
       partOf("cache", options.cache ?? "full"),
       partOf("decoder", options.decoder ?? "autoregressive"),
     ]);
-    const fitted = fit(prompt, this.contextTokens, maxTokens, options.overflow ?? "error");
+    const fitted = fitPrompt(prompt, this.contextTokens, maxTokens, options.overflow ?? "error");
     const mask = this.#mask(options, Math.min(maxTokens, this.contextTokens - fitted.tokens.length));
     const sampler = createSampler(samplingOf(options), mask);
     const resume = memory?.held;
@@ -281,7 +281,7 @@ function closingInTime(mask: GrammarMask, maxTokens: number, used = 0): TokenMas
   };
 }
 
-function fit(
+function fitPrompt(
   tokens: Int32Array,
   contextTokens: number,
   maxTokens: number,
