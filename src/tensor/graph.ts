@@ -155,6 +155,12 @@ export class Graph {
         throw new QuireError("bad-input", `${spec.op}: ${input.name || "an operand"} lies on another device.`);
       }
     }
+    const repacked = spec.inputs.find(({ owner }) => owner.repacked === true);
+    if (repacked !== undefined && spec.op !== "linear" && spec.op !== "linearExperts") {
+      throw new QuireError("unsupported", `${spec.op}: ${repacked.name} is stored repacked and serves products only.`, {
+        got: describe(repacked),
+      });
+    }
     checkShape(spec.op, spec.dtype, spec.shape);
     this.#nodes++;
     if (this.#nodes >= this.maxNodes) {

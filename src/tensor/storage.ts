@@ -1,4 +1,5 @@
 import { QuireError } from "../errors.js";
+import { describe } from "./check.js";
 import type { Device } from "./device.js";
 import { type DType, dtypes } from "./dtype.js";
 import { ggml } from "./ffi/ggml.js";
@@ -13,6 +14,9 @@ export interface TensorSpec {
   readonly dtype: DType;
   readonly shape: Shape;
 }
+
+/** Where ggml_tensor keeps what a buffer type attaches to it ("extra"). */
+const converterOffset = 320;
 
 export class Storage {
   readonly tensors: ReadonlyMap<string, Tensor>;
@@ -45,6 +49,19 @@ export class Storage {
       });
     }
     this.sizeBytes = g.ggml_backend_buffer_get_size(this.#buffer);
+    if (this.repacked) this.#checkRepacked();
+  }
+
+  /** A tensor for which a repacked buffer knows no order has no converter there, and a write would end the process. */
+  #checkRepacked(): void {
+    for (const tensor of this.tensors.values()) {
+      if (new BigUint64Array(ggml().memory(tensor.pointer + converterOffset, 8))[0] !== 0n) continue;
+      this.close();
+      throw new QuireError("unsupported", `${tensor.name} cannot be stored repacked.`, {
+        got: describe(tensor),
+        fix: "Store it in the device's plain memory.",
+      });
+    }
   }
 
   static allocate(device: Device, specs: readonly TensorSpec[], bufferType = device.bufferType): Storage {

@@ -26,6 +26,8 @@ export type Gradient = string | ((outputGradient: Tensor, wanted: readonly boole
 export interface TensorOwner {
   readonly open: boolean;
   readonly device?: Device;
+  /** Matrices lie in an order that only products understand. */
+  readonly repacked?: boolean;
 }
 
 export interface TensorFields {

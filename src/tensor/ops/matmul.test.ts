@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { type DType, dtypes, isQuantised } from "../dtype.js";
 import { evaluate } from "../evaluate.js";
-import type { RandomSource } from "../random-source.case.js";
+import { RandomSource } from "../random-source.case.js";
 import {
   at,
   closeTestDevice,
@@ -45,6 +45,16 @@ function randomFactors(random: RandomSource, k: number): [Plain, Plain] {
     .map((size) => random.pick([1, size, ...(size % 2 === 0 ? [size / 2] : [])]));
   const rows = () => random.pick([1, 2, 3, 9, 17]);
   return [randomPlain(random, [...lead, rows(), k]), randomPlain(random, [...weightLead, rows(), k])];
+}
+
+/** Undefined where this processor has no better order for the type. */
+function repackedStorage(specs: Parameters<typeof Storage.allocate>[1], bufferType: number): Storage | undefined {
+  try {
+    return Storage.allocate(testDevice(), specs, bufferType);
+  } catch (error) {
+    expect((error as Error).message).toMatch(/cannot be stored repacked/);
+    return undefined;
+  }
 }
 
 describe("linear", () => {
@@ -128,6 +138,43 @@ describe("linear", () => {
         storage.close();
       }
     }
+  });
+
+  it("repacked weights give nearly the same, and serve nothing else", async () => {
+    const device = testDevice();
+    let repacked = 0;
+    for (const bufferType of device.repackedBufferTypes) {
+      for (const dtype of ["q4_0", "q8_0", "q4_k", "iq4_nl"] as const) {
+        const specs = [{ name: "w", dtype, shape: [64, 256] }];
+        const [there, plainly] = [repackedStorage(specs, bufferType), Storage.allocate(device, specs)];
+        if (there === undefined) continue;
+        plainly.clear();
+        const bytes = new Uint8Array(plainly.tensor("w").sizeBytes);
+        if (dtype !== "q4_k") {
+          await evaluate(device, (g) => {
+            const rows = g.constant(new RandomSource(3).array(64 * 256), [64, 256]);
+            const numbers = g.constant(Int32Array.from({ length: 64 }, (_, i) => i));
+            return [plainly.tensor("w").setRows(numbers, rows).cast("f32")];
+          });
+        }
+        plainly.read(plainly.tensor("w"), bytes);
+        there.write(there.tensor("w"), bytes);
+        const times = (storage: Storage) =>
+          evaluate(device, (g) => [
+            g.constant(new RandomSource(5).array(9 * 256), [9, 256]).linear(storage.tensor("w")),
+          ]);
+        const [got, wanted] = [(await times(there))[0], (await times(plainly))[0]];
+        const reference = { shape: [12, 64], data: [...(wanted as Float32Array)] };
+        expect(relativeError([...(got as Float32Array)], reference)).toBeLessThan(0.02);
+        repacked++;
+        expect(() => there.read(there.tensor("w"), bytes)).toThrow(/repacked/);
+        const rows = evaluate(device, (g) => [g.use(there.tensor("w")).getRows(g.constant(Int32Array.of(0)))]);
+        await expect(rows).rejects.toThrow(/serves products only/);
+        there.close();
+        plainly.close();
+      }
+    }
+    if (device.repackedBufferTypes.length > 0) expect(repacked).toBeGreaterThan(0);
   });
 
   it("refuses what does not fit", async () => {

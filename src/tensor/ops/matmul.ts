@@ -35,6 +35,11 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
     );
     batch.push(ofX);
   }
+  if (weight.owner.repacked === true && x.rank === 4) {
+    // ggml multiplies repacked weights with three axes at most.
+    const rows = contiguous(x).reshape(-1, x.size(-1));
+    return rows.linear(weight).reshape(...batch, x.size(-2), weight.size(-2));
+  }
   return node({
     op,
     inputs: [x, weight],

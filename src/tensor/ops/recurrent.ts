@@ -140,17 +140,19 @@ export function gatedDeltaNet(inputs: {
   const { queries, logDecay, beta, state } = inputs;
   const rows = checkSequences(op, [queries, inputs.keys, inputs.values], state);
   const [batch, n, heads, width] = queries.shape as [number, number, number, number];
-  for (const tensor of [logDecay, beta]) {
+  const needPerHead = (tensor: Tensor, widths: readonly number[]): void => {
     needType(op, tensor, ["f32"]);
     const fits = tensor.rank === 4 && sameShape(tensor.shape.slice(0, 3), queries.shape.slice(0, 3));
     need(
-      fits && (tensor.size(3) === 1 || (tensor === logDecay && tensor.size(3) === width)),
+      fits && widths.includes(tensor.size(3)),
       op,
       "decay or beta does not fit",
       [queries, tensor],
-      "[b, n, heads, 1]",
+      `[b, n, heads, ${widths.join(" or ")}]`,
     );
-  }
+  };
+  needPerHead(logDecay, [1, width]);
+  needPerHead(beta, [1]);
   const [q, k, v, g, b, start] = [...rows, logDecay, beta, state].map((tensor) =>
     contiguous(inGraphOf(queries, tensor)),
   ) as [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];

@@ -114,7 +114,9 @@ export function splitLast(x: Tensor, count: number): Tensor {
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   const op = "permute";
   const complete =
-    axes.length === x.rank && new Set(axes).size === x.rank && axes.every((axis) => axis >= 0 && axis < x.rank);
+    axes.length === x.rank &&
+    new Set(axes).size === x.rank &&
+    axes.every((axis) => Number.isInteger(axis) && axis >= 0 && axis < x.rank);
   if (!complete) {
     throw new QuireError("bad-shape", `permute: [${axes.join(", ")}] is not an order of the axes.`, {
       got: axes,
