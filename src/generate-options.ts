@@ -1,10 +1,10 @@
 import type { CachePolicy } from "./cache/policy.js";
 import type { Decoder } from "./decode/decoder.js";
-import type { SamplingOptions } from "./decode/sample/sampler.js";
+import type { SamplerOptions } from "./decode/sample/sampler-options.js";
 
 /** What users say about one generation, and what they get back. */
 
-export interface GenerateOptions extends SamplingOptions {
+export interface GenerateOptions extends SamplerOptions {
   /** Most tokens of the answer; default 512. */
   maxTokens?: number;
   stop?: readonly string[];

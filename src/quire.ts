@@ -186,7 +186,7 @@ export class Quire {
     ]);
     const fitted = fitPrompt(prompt, this.contextTokens, maxTokens, options.overflow ?? "error");
     const mask = this.#mask(options, Math.min(maxTokens, this.contextTokens - fitted.tokens.length));
-    const sampler = createSampler(samplingOf(options), mask);
+    const sampler = createSampler(samplingOf(options), { mask });
     const resume = memory?.held;
     if (memory !== undefined) memory.held = undefined;
     const sequence = this.engine.start({
@@ -298,10 +298,10 @@ function fitPrompt(
 
 function samplingOf(options: GenerateOptions) {
   const { temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = options;
-  const { penaltyWindow, logitBias, seed, topLogProbs } = options;
+  const { penaltyWindow, logitBias, seed, logprobs } = options;
   return {
     ...{ temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty },
-    ...{ penaltyWindow, logitBias, seed, topLogProbs },
+    ...{ penaltyWindow, logitBias, seed, logprobs },
   };
 }
 
