@@ -6,10 +6,11 @@ import { Device, type DeviceOptions } from "../tensor/device.js";
 import { ggufTokenizer } from "../text/gguf-tokenizer.js";
 import { openHfTokenizer } from "../text/hf-tokenizer.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { type LoadOptions, loadWeights } from "../weights/load.js";
+import { type LoadOptions, loadWeights, type WeightRequest } from "../weights/load.js";
 import { openWeightFile } from "../weights/open-weight-file.js";
 import type { WeightFile } from "../weights/weight-file.js";
 import { type Encoder, EncoderPass } from "./embedding/encoder-pass.js";
+import { asBf16 } from "./embedding/narrow-weights.js";
 import { packTexts } from "./embedding/pack-texts.js";
 import { pool } from "./embedding/pool.js";
 import { readSentenceSettings, type SentenceSettings } from "./embedding/sentence-settings.js";
@@ -18,7 +19,11 @@ import { TextFrame } from "./embedding/text-frame.js";
 /** Sentence embeddings on this machine: texts in, one vector a text out. Texts are laid side by side into passes without padding,
  *  so that a batch of short and long ones costs what its tokens cost. */
 
-export interface EmbedderOptions extends DeviceOptions, LoadOptions {}
+export interface EmbedderOptions extends DeviceOptions, LoadOptions {
+  /** "stored" computes with the weights as the file has them. "bf16" rounds f32 matrices: half the memory, and nearly twice the
+   *  speed on processors with such products; vectors then differ by a cosine distance of some 3e-5. Default "stored". */
+  readonly precision?: "stored" | "bf16";
+}
 
 export interface EmbedOptions {
   readonly signal?: AbortSignal;
@@ -84,7 +89,8 @@ export class Embedder {
       const frame = new TextFrame(tokenizer, settings.maxTokens);
       const id = await identify(path, file, tokenizer, settings);
       device = Device.open(options);
-      const weights = await loadWeights(file, architecture.weights(config, file), device, options);
+      const requests = architecture.weights(config, file);
+      const weights = await loadWeights(narrowed(file, requests, options.precision), requests, device, options);
       return new Embedder({ architecture, config, weights, device }, settings, tokenizer, frame, id);
     } catch (error) {
       tokenizer?.close();
@@ -213,6 +219,15 @@ export class Embedder {
     }
     return pass;
   }
+}
+
+function narrowed(file: WeightFile, requests: readonly WeightRequest[], precision = "stored"): WeightFile {
+  if (precision === "stored") return file;
+  if (precision !== "bf16") {
+    throw new QuireError("bad-option", "precision cannot be used.", { got: precision, expected: "stored or bf16" });
+  }
+  const matrices = new Set(requests.filter(({ use }) => use === "product").flatMap(({ from }) => from));
+  return asBf16(file, (name) => matrices.has(name));
 }
 
 /** A name that follows the model wherever it lies: the same weights, tokenizer and pooling have the same. */
