@@ -1,29 +1,32 @@
-/** Random numbers by counting: a hash of seed, position, purpose and index. Nothing depends on how many numbers another row drew, so
- *  results are the same alone and in a batch. */
+/** Random numbers by counter: a number follows from the seed and from what it is for, and from nothing else. However sequences are
+ *  batched, sliced or resumed, the same token of the same sequence meets the same number. */
 
-const purposes = { sample: 1, draft: 2, accept: 3, correct: 4, bonus: 5, branch: 6 } as const;
+export type RandomPurpose = "draw" | "draft" | "accept" | "correct" | "bonus" | "branch";
 
-export type Purpose = keyof typeof purposes;
+const purposes = { draw: 1, draft: 2, accept: 3, correct: 4, bonus: 5, branch: 6 } as const satisfies Record<
+  RandomPurpose,
+  number
+>;
 
-/** Uniform in [0, 1), 32 bits fine. */
-export function uniform(seed: number, position: number, purpose: Purpose, index = 0): number {
-  let hash = mix(seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0);
-  hash = mix(hash, position);
-  hash = mix(hash, purposes[purpose]);
-  hash = mix(hash, index);
-  return (hash >>> 0) / 2 ** 32;
+/** Uniform in [0, 1), 53 bits. `seed` is any safe integer. */
+export function uniform(seed: number, position: number, purpose: RandomPurpose, index = 0): number {
+  const low = seed >>> 0;
+  const high = Math.floor(seed / 2 ** 32) >>> 0;
+  let a = mixed(low ^ 0x243f6a88);
+  let b = mixed(high ^ 0x85a308d3 ^ a);
+  for (const word of [position, purposes[purpose], index]) {
+    a = mixed((a + Math.imul(word, 0x9e3779b1) + 0x7f4a7c15) | 0);
+    b = mixed(b ^ a ^ Math.imul(word, 0x85ebca77));
+  }
+  a = mixed(a ^ b);
+  b = mixed((b + a) | 0);
+  return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
 }
 
-/** One round of a hash in the manner of murmur3: multiply, rotate, and a final avalanche. */
-function mix(hash: number, value: number): number {
-  let k = Math.imul(value | 0, 0xcc9e2d51);
-  k = (k << 15) | (k >>> 17);
-  let h = hash ^ Math.imul(k, 0x1b873593);
-  h = (h << 13) | (h >>> 19);
-  h = (Math.imul(h, 5) + 0xe6546b64) | 0;
-  h ^= h >>> 16;
-  h = Math.imul(h, 0x85ebca6b);
-  h ^= h >>> 13;
-  h = Math.imul(h, 0xc2b2ae35);
-  return h ^ (h >>> 16);
+/** Every bit of the result depends on every bit given (a 32-bit bijection). */
+function mixed(value: number): number {
+  let bits = value;
+  bits = Math.imul(bits ^ (bits >>> 16), 0x21f0aaad);
+  bits = Math.imul(bits ^ (bits >>> 15), 0x735a2d97);
+  return bits ^ (bits >>> 15);
 }
