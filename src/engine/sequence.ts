@@ -1,5 +1,5 @@
 import type { CachePolicy, CacheView, Edit, PolicyRun } from "../cache/policy.js";
-import type { KeyValueStore } from "../cache/store/key-values.js";
+import { type KeyValueStore, slotStep } from "../cache/store/key-values.js";
 import type { Choice, Decoder, RowsRequest, RowsResult, Sampler, SequenceMemory } from "../decode/decoder.js";
 import { isQuireError, QuireError } from "../errors.js";
 import { AsyncQueue } from "./async-queue.js";
@@ -38,7 +38,8 @@ export interface HeldMemory {
   readonly policyLabel: string;
 }
 
-/** Rows that are wanted before a request counts as part of the prompt. */
+const largestSlice = 512;
+
 export class Sequence {
   readonly id: number;
   readonly pieces = new AsyncQueue<OutputPiece>();
@@ -250,7 +251,8 @@ export class Sequence {
     if (!isPrompt) edits = run.afterStep?.(view, ++this.#steps);
     else if (complete) edits = run.afterPrefill?.(view);
     else edits = run.afterPrefillSlice?.(view);
-    for (const edit of edits ?? []) applyEdit(this.store, edit, this.#options.policy.name);
+    const room = complete ? slotStep : Math.min(this.wantedRows, largestSlice);
+    for (const edit of edits ?? []) applyEdit(this.store, edit, this.#options.policy.name, room);
   }
 }
 
@@ -269,7 +271,8 @@ function cacheView(store: KeyValueStore, promptTokens: number): CacheView {
   };
 }
 
-function applyEdit(store: KeyValueStore, edit: Edit, policy: string): void {
+/** `room`: entries that will be added soon, for which memory is kept. */
+function applyEdit(store: KeyValueStore, edit: Edit, policy: string, room: number): void {
   if (edit.kind !== "keep" || edit.layer !== undefined || edit.kvHead !== undefined) {
     throw new QuireError(
       "unsupported",
@@ -280,5 +283,5 @@ function applyEdit(store: KeyValueStore, edit: Edit, policy: string): void {
       },
     );
   }
-  store.keep(edit.slots, 256);
+  store.keep(edit.slots, room);
 }
