@@ -112,12 +112,12 @@ async function askSentences(
       stop: ["\n"],
     });
     writing.book(usage);
-    const answer = text.trim();
-    if (!standsIn(answer, lead.text, question)) continue;
+    const answer = text.trim().replace(/^the answer( to (this|the) question)? is:? (?=\S)/i, "");
+    if (!standsIn(answer, writing.partsOf(lead), question)) continue;
     writing.from(lead, answer);
     return writing.finish("model", false);
   }
-  writing.from(best, plain(writing.lastSentence(best)));
+  writing.from(best, plain(writing.partsOf(best).at(-1) ?? ""));
   return writing.finish("quotation", false);
 }
 
@@ -140,14 +140,25 @@ function extract(writing: AnswerWriter, leads: readonly Lead[], { passages }: Ga
   return writing.finish("passages", false);
 }
 
-/** A very small model invents names and figures: all words it adds to the question must stand in the text. */
-export function standsIn(answer: string, text: string, question: ParsedQuestion): boolean {
-  const there = stems(text);
+/** A very small model invents names and figures: all words it adds to the question must stand in the text, some of them in the
+ *  last sentence and not in those that only lead there, and it must not deny what the text does not deny. */
+export function standsIn(answer: string, sentences: readonly string[], question: ParsedQuestion): boolean {
+  const there = stems(sentences.join(" "));
+  const leading = stems(sentences.slice(0, -1).join(" "));
   const fresh = contentWords(answer).filter(({ stem }) => !question.words.has(stem));
+  const news = fresh.filter(({ stem }) => !leading.has(stem));
+  const known = { ...question, words: new Set([...question.words, ...leading]) };
   return (
-    fresh.length > 0 && fresh.every(({ stem }) => there.has(stem)) && couldAnswer(question, answer) && !refuses(answer)
+    news.length > 0 &&
+    fresh.every(({ stem }) => there.has(stem)) &&
+    couldAnswer(known, answer) &&
+    (!denial.test(answer) || denial.test(sentences.join(" "))) &&
+    !/\?\W*$/.test(answer) &&
+    !refuses(answer)
   );
 }
+
+const denial = /\b(no|not|never|none|cannot)\b|n[’']t\b/i;
 
 /** A sentence of a document as running text. */
 function plain(sentence: string): string {
@@ -228,9 +239,8 @@ class AnswerWriter {
     return span === undefined ? "" : (evidence?.chunk.text.slice(span.start, span.end) ?? "");
   }
 
-  lastSentence(lead: Lead): string {
-    const last = lead.parts.at(-1);
-    return last === undefined ? "" : this.sentenceText(last.passage, last.sentence);
+  partsOf(lead: Lead): string[] {
+    return lead.parts.map(({ passage, sentence }) => this.sentenceText(passage, sentence));
   }
 
   finish(answeredBy: Answered["answeredBy"], unsupported: boolean): Answered {

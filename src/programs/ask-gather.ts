@@ -1,7 +1,7 @@
 import type { Evidence, EvidenceBudget } from "../corpus/select/selector.js";
 import { type ReadRange, unchanged } from "./ask-evidence.js";
 import { couldAnswer, type ParsedQuestion, withoutNames } from "./ask-question.js";
-import { dot, type Embed, type RankedSentence, rankSentences } from "./rank-sentences.js";
+import { dot, type Embed, nameInSentence, type RankedSentence, rankSentences } from "./rank-sentences.js";
 import { newNames, type Passage, preparePassages, type Weigh, weights } from "./support.js";
 import { contentWords, stems } from "./words.js";
 
@@ -76,8 +76,10 @@ async function findHops(
   options: GatherOptions,
 ): Promise<{ passages: Passage[]; names: Bridge[]; stale: number }> {
   const bridges: Bridge[] = [];
-  // A sentence that explains some of the question but not all of it may be its first half.
-  const halves = ranked.filter(({ overlap }) => overlap > 0 && overlap < 1);
+  // The first half of an answer speaks of what the question names, and explains some of it but not all.
+  const halves = ranked.filter(
+    ({ overlap, named }) => question.names.size > 0 && named === 1 && overlap > 0 && overlap < 1,
+  );
   for (const from of halves.slice(0, sentencesFollowed)) {
     for (const name of newNames(from.text, question.words)) {
       if (bridges.length < options.bridges && !bridges.some((known) => known.name === name))
@@ -143,7 +145,6 @@ async function joined(
   return pairs.map(({ from, passage, sentence, text, overlap }, i) => {
     const [rest, second] = [vectors[i], vectors[pairs.length + i]];
     const likeness = rest === undefined || second === undefined ? 0 : dot(rest, second);
-    const named = from.score - from.overlap;
     const parts = [
       { passage: from.passage, sentence: from.sentence },
       { passage, sentence },
@@ -152,7 +153,7 @@ async function joined(
       parts,
       text: `${from.text} ${text}`,
       overlap,
-      score: overlap + likeness + Math.min(0.3, Math.max(0, named)) + bridgeBonus,
+      score: overlap + likeness + nameInSentence + bridgeBonus,
     };
   });
 }

@@ -10,7 +10,7 @@ export interface ParsedQuestion {
   /** Stems of all other content words. */
   readonly matter: ReadonlySet<string>;
   readonly words: ReadonlySet<string>;
-  readonly wants: "number" | "year" | "name" | undefined;
+  readonly wants: "number" | "measure" | "year" | "name" | undefined;
   /** Asks for an explanation or an overview, which no single sentence gives. */
   readonly open: boolean;
 }
@@ -34,7 +34,8 @@ export function parseQuestion(text: string): ParsedQuestion {
 
 function wanted(text: string): ParsedQuestion["wants"] {
   const lower = text.toLowerCase();
-  if (/\b(how (many|much|old|tall|high|far|large|big|heavy|wide|deep|fast|often))\b/.test(lower)) return "number";
+  if (/\bhow (many|much|old|often)\b/.test(lower)) return "number";
+  if (/\bhow (tall|high|far|large|big|heavy|wide|deep|fast|long)\b/.test(lower)) return "measure";
   if (/\b((which|what) year|when (did|was|were))\b/.test(lower)) return "year";
   if (/\b(which|what) (port|number)\b/.test(lower)) return "number";
   return /^(who|whose|whom)\b/.test(lower) ? "name" : undefined;
@@ -52,6 +53,11 @@ const numberWord = /\p{N}|^(one|two|three|four|five|six|seven|eight|nine|ten|ele
 export function couldAnswer(question: ParsedQuestion, text: string): boolean {
   const fresh = contentWords(text).filter(({ stem }) => !question.words.has(stem));
   if (question.wants === "year") return fresh.some(({ shown }) => /^\d{3,4}$/.test(shown));
+  if (question.wants === "measure") {
+    return fresh.some(
+      ({ shown, end }) => /\p{N}/u.test(shown) || (numberWord.test(shown) && /^\s+\p{L}/u.test(text.slice(end))),
+    );
+  }
   if (question.wants === "number") return fresh.some(({ shown }) => numberWord.test(shown));
   if (question.wants === "name") return fresh.some(({ shown }) => /^\p{Lu}/u.test(shown));
   return fresh.length > 0;

@@ -4,7 +4,7 @@ import { textPositions } from "../corpus/lines.js";
 import type { Evidence, EvidenceBudget } from "../corpus/select/selector.js";
 import { isQuireError } from "../errors.js";
 import { type AskInput, type AskOutput, ask } from "./ask.js";
-import type { AskEvent } from "./ask-answer.js";
+import { type AskEvent, standsIn } from "./ask-answer.js";
 import { refuses } from "./ask-prompt.js";
 import { couldAnswer, parseQuestion, withoutNames } from "./ask-question.js";
 import type { LanguageModel } from "./language-model.js";
@@ -280,12 +280,32 @@ describe("ask without a model", () => {
   });
 });
 
+describe("whether an answer stands in its sentences", () => {
+  it("takes no invention, no denial, no repetition, and of two sentences the second", () => {
+    const question = parseQuestion("Where was the founder of Brix Works born?");
+    const sentences = ["Ann Lee founded Brix Works.", "Ann Lee was born in Tarn."];
+    for (const [answer, stands] of [
+      ["Tarn", true],
+      ["Ann Lee was born in Tarn.", true],
+      ["The founder was born in Zeus.", false],
+      ["Ann Lee", false],
+      ["The founder of Brix Works was born.", false],
+      ["Not in Tarn", false],
+      ["Was Ann Lee born in Tarn?", false],
+      ["", false],
+    ] as const) {
+      expect([answer, standsIn(answer, sentences, question)]).toEqual([answer, stands]);
+    }
+  });
+});
+
 describe("reading a question", () => {
   it("tells names from matter, and the kind of answer", () => {
     const question = parseQuestion("How many people work for Brix Works on port_8080?");
     expect([...question.names]).toEqual(["brix", "work", "port", "8080"]);
     expect(question.wants).toBe("number");
     expect(parseQuestion("In which year was it built?").wants).toBe("year");
+    expect(parseQuestion("How tall is it?").wants).toBe("measure");
     expect(parseQuestion("Who was it?").wants).toBe("name");
     expect(parseQuestion("What is it for?").wants).toBeUndefined();
     expect(parseQuestion("Why does it fail?").open).toBe(true);
@@ -296,6 +316,14 @@ describe("reading a question", () => {
     const when = parseQuestion("In which year was Brix Works founded in 1900?");
     expect(couldAnswer(when, "Founded in 1900.")).toBe(false);
     expect(couldAnswer(when, "Founded in 1875.")).toBe(true);
+    const long = parseQuestion("How long must it be?");
+    for (const [text, could] of [
+      ["two characters at least", true],
+      ["3 m", true],
+      ["the longest of three.", false],
+    ] as const) {
+      expect([text, couldAnswer(long, text)]).toEqual([text, could]);
+    }
     expect(couldAnswer(parseQuestion("Who founded it?"), "it was founded in a barn")).toBe(false);
   });
 

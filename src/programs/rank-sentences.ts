@@ -14,12 +14,15 @@ export interface RankedSentence {
   readonly score: number;
   /** Share of the question's own words that stand in it, by weight. */
   readonly overlap: number;
+  /** Share of the question's names that stand in it. */
+  readonly named: number;
 }
 
 /** Passages that have less of the question's names than this (by weight) speak of something else. */
 const nameShareNeeded = 0.6;
 const wrongKindPenalty = 0.35;
-const nameInSentence = 0.3;
+/** What a sentence gains by holding all the names itself. */
+export const nameInSentence = 0.3;
 
 /** How much of the question's names each passage has, 0 to 1; 1 where the question names nothing. */
 export function nameShares(question: ParsedQuestion, passages: readonly Passage[], weigh: Weigh): number[] {
@@ -65,7 +68,7 @@ export async function rankSentences(
       const kind = couldAnswer(question, candidate.text) ? 0 : wrongKindPenalty;
       const score =
         overlap + (likeness?.[i] ?? 0) + nameInSentence * named + (shares[candidate.passage] ?? 0) - 1 - kind;
-      return { ...candidate, score, overlap };
+      return { ...candidate, score, overlap, named };
     })
     .sort((a, b) => b.score - a.score || a.passage - b.passage || a.sentence - b.sentence);
 }
