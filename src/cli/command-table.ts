@@ -12,8 +12,74 @@ export interface CommandEntry {
 export const commandTable: readonly CommandEntry[] = [
   {
     name: "ask",
-    usage: '<folder> "<question>"',
+    usage: '<folder> "<question>" [options]',
     summary: "answer a question from a folder, with citations",
     load: () => import("./commands/ask.js"),
+  },
+  {
+    name: "read",
+    usage: '<path> "<instruction>" [options]',
+    summary: "read everything, however long, and do what is asked",
+    load: () => import("./commands/read.js"),
+  },
+  {
+    name: "chat",
+    usage: "[message] [options]",
+    summary: "talk with a model",
+    load: () => import("./commands/chat.js"),
+  },
+  {
+    name: "complete",
+    usage: '"<text>" [options]',
+    summary: "go on with a text",
+    load: () => import("./commands/complete.js"),
+  },
+  {
+    name: "embed",
+    usage: "[text...] [options]",
+    summary: "turn texts into vectors",
+    load: () => import("./commands/embed.js"),
+  },
+  {
+    name: "index",
+    usage: "<folder> [options]",
+    summary: "bring the index of a folder up to date",
+    load: () => import("./commands/index-folder.js"),
+  },
+  {
+    name: "search",
+    usage: '<folder> "<query>" [options]',
+    summary: "find passages by words and meaning",
+    load: () => import("./commands/search.js"),
+  },
+  {
+    name: "models",
+    usage: "list|pull|rm|path|check [options]",
+    summary: "list, fetch, remove and check models",
+    load: () => import("./commands/models.js"),
+  },
+  {
+    name: "methods",
+    usage: "[options]",
+    summary: "the catalogue of methods",
+    load: () => import("./commands/methods.js"),
+  },
+  {
+    name: "bench",
+    usage: "[name] [options]",
+    summary: "measure speed beside the alternatives",
+    load: () => import("./commands/bench.js"),
+  },
+  {
+    name: "eval",
+    usage: "[name] [options]",
+    summary: "measure quality",
+    load: () => import("./commands/eval.js"),
+  },
+  {
+    name: "doctor",
+    usage: "[options]",
+    summary: "what this machine has, and what is missing",
+    load: () => import("./commands/doctor.js"),
   },
 ];

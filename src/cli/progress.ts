@@ -9,7 +9,7 @@ export interface Step {
   readonly name?: string;
   readonly done: number;
   readonly total: number | undefined;
-  readonly unit: "bytes" | "files" | "calls";
+  readonly unit: "bytes" | "files" | "calls" | "texts";
 }
 
 const shownAfterMs = 250;

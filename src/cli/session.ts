@@ -31,7 +31,7 @@ export class Session {
   }
 
   get columns(): number {
-    return process.stdout.isTTY ? Math.max(40, process.stdout.columns ?? 80) : 100;
+    return process.stdout.isTTY ? Math.max(40, process.stdout.columns ?? 80) : 200;
   }
 
   get interactive(): boolean {

@@ -1,0 +1,98 @@
+import { readFile } from "node:fs/promises";
+import { type Command, Option } from "commander";
+import { QuireError } from "../../errors.js";
+import { openQuire } from "../open-model.js";
+import {
+  examples,
+  type GenerationFlags,
+  generationOptions,
+  type ModelFlags,
+  modelOptions,
+  number,
+  outputOptions,
+} from "../options.js";
+import { readStdin } from "../read-stdin.js";
+import type { Session } from "../session.js";
+import { start } from "../start.js";
+
+/** `quire complete`: goes on with a text, without any chat around it; or fits a schema or grammar. */
+
+interface Flags extends ModelFlags, GenerationFlags {
+  readonly stop?: string[];
+  readonly topK?: number;
+  readonly topP?: number;
+  readonly minP?: number;
+  readonly schema?: string;
+  readonly grammar?: string;
+}
+
+export function define(command: Command): void {
+  command
+    .description("Goes on with a text. The text itself is not repeated.")
+    .argument("<text>", 'the beginning; "-" reads standard input');
+  modelOptions(command, { endpoint: false });
+  generationOptions(command)
+    .addOption(new Option("--stop <text...>", "end before one of these"))
+    .addOption(number("--top-k <n>", "draw among the n likeliest tokens", "QUIRE_TOP_K", { least: 0, whole: true }))
+    .addOption(number("--top-p <p>", "draw among the likeliest that make up p", "QUIRE_TOP_P", { least: 0, most: 1 }))
+    .addOption(
+      number("--min-p <p>", "leave out what is below p of the likeliest", "QUIRE_MIN_P", { least: 0, most: 1 }),
+    )
+    .addOption(new Option("--schema <file>", "JSON schema that the text is forced to fit"))
+    .addOption(new Option("--grammar <file>", "GBNF grammar that the text is forced to fit").conflicts("schema"));
+  examples(outputOptions(command), [
+    'quire complete "The three laws of robotics are" --max-tokens 60',
+    'quire complete "def fibonacci(n):" --temperature 0 --stop "\\n\\n"',
+    'quire complete "A person as JSON: " --schema person.schema.json --json',
+  ]);
+  command.action(start(run));
+}
+
+async function run(session: Session, given: string, flags: Flags): Promise<void> {
+  const { partOf } = await import("../../methods.js");
+  if (flags.cache !== undefined) await partOf("cache", flags.cache);
+  if (flags.decoder !== undefined) await partOf("decoder", flags.decoder);
+  const text = given === "-" ? await readStdin(session.signal) : given;
+  const schema = flags.schema === undefined ? undefined : parseJson(flags.schema, await textOf(flags.schema));
+  const grammar = flags.grammar === undefined ? undefined : await textOf(flags.grammar);
+  const quire = await openQuire(session, flags);
+  try {
+    const { cache, decoder, temperature, seed, maxTokens, topK, topP, minP } = flags;
+    const stop = flags.stop?.map((one) => one.replace(/\\n/g, "\n").replace(/\\t/g, "\t"));
+    const stream = quire.streamCompletion(text, {
+      ...{ cache, decoder, temperature, seed, maxTokens, topK, topP, minP, stop, schema, grammar },
+      signal: session.signal,
+    });
+    if (session.interactive) session.text(text);
+    for (;;) {
+      const next = await stream.next();
+      if (next.done === true) {
+        session.endText();
+        const { tokens, ...rest } = next.value;
+        if (session.json) session.result({ ...rest, model: quire.name });
+        return;
+      }
+      session.text(next.value.text);
+    }
+  } finally {
+    await quire.close();
+  }
+}
+
+async function textOf(file: string): Promise<string> {
+  return readFile(file, "utf8").catch((cause: unknown) => {
+    throw new QuireError("not-found", `${file} cannot be read.`, { got: file, expected: "a readable file", cause });
+  });
+}
+
+function parseJson(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new QuireError("bad-file", `${file} is not JSON: ${(cause as Error).message}.`, {
+      got: file,
+      expected: "a JSON schema",
+      cause,
+    });
+  }
+}

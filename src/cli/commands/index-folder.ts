@@ -1,0 +1,71 @@
+import { type Command, Option } from "commander";
+import type { UpdateResult } from "../../corpus/index/update.js";
+import { count, seconds } from "../layout.js";
+import { checkFolder, openFolder } from "../open-folder.js";
+import { type CorpusFlags, corpusOptions, examples, number, offline, outputOptions } from "../options.js";
+import type { Session } from "../session.js";
+import { start } from "../start.js";
+
+/** `quire index`: brings the index of a folder up to date, and says what it found. */
+
+interface Flags extends CorpusFlags {
+  readonly threads?: number;
+  readonly offline?: boolean;
+  readonly rebuild?: boolean;
+  readonly verify?: boolean;
+}
+
+export function define(command: Command): void {
+  command
+    .description("Indexes a folder, as far as it changed. `ask` and `search` do this themselves.")
+    .argument("<folder>", "folder (or file)");
+  corpusOptions(command)
+    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }))
+    .addOption(offline())
+    .addOption(new Option("--rebuild", "throw the index away first"))
+    .addOption(new Option("--verify", "compare the bytes of all files, also where size and time are as before"));
+  examples(outputOptions(command), [
+    "quire index ./docs",
+    'quire index . --include "**/*.md" --exclude "drafts/**"',
+    "quire index ./docs --rebuild --chunker sentence --json",
+  ]);
+  command.action(start(run));
+}
+
+async function run(session: Session, folder: string, flags: Flags): Promise<void> {
+  await checkFolder(folder, flags);
+  const corpus = await openFolder(session, folder, flags, { keepIndex: true });
+  try {
+    const { rebuild, verify } = flags;
+    const result = await corpus.update({ rebuild, verify, signal: session.signal });
+    session.progress.clear();
+    const stats = await corpus.index.stats();
+    if (session.json) session.result({ ...result, index: { folder: corpus.index.indexFolder, ...stats } });
+    else write(session, result, stats);
+  } finally {
+    await corpus.close();
+  }
+}
+
+function write(
+  session: Session,
+  result: UpdateResult,
+  stats: { chunks: number; chunksWithVectors: number; embeddingModel: string | undefined },
+): void {
+  const { style } = session;
+  const { added, changed, removed, unchanged, skipped, documents } = result;
+  const vectors =
+    stats.chunksWithVectors > 0 ? `vectors of ${stats.embeddingModel?.replace(/@.*$/, "")}` : "words only";
+  session.line(`${count(documents, "document")}, ${count(stats.chunks, "passage")}, ${vectors}.`);
+  session.line(
+    `${added.length} added, ${changed.length} changed, ${removed.length} removed, ${unchanged} unchanged, in ${seconds(result.seconds)}.`,
+  );
+  const reasons = new Map<string, string[]>();
+  for (const { reason, uri } of skipped) reasons.set(reason, [...(reasons.get(reason) ?? []), uri]);
+  for (const [reason, files] of [...reasons].sort((a, b) => b[1].length - a[1].length)) {
+    const some = files.slice(0, 3).join(", ");
+    session.line(
+      style.dim(`Skipped, ${reason.replace(/-/g, " ")}: ${files.length} (${some}${files.length > 3 ? ", …" : ""})`),
+    );
+  }
+}
