@@ -15,7 +15,9 @@ const commands: Record<string, string> = {
 
 export async function chatOnTerminal(session: Session, conversation: Conversation, where: string): Promise<void> {
   const { style } = session;
-  session.line(style.dim(`${where}. /help shows the commands, Ctrl-C stops an answer, Ctrl-D leaves.`));
+  session.line(style.dim(`${where}.`));
+  session.line(style.dim("/help shows the commands. Ctrl-C stops an answer, Ctrl-D leaves."));
+  session.line();
   const terminal = createInterface({
     input: process.stdin,
     output: process.stdout,
@@ -52,6 +54,7 @@ export async function chatOnTerminal(session: Session, conversation: Conversatio
       if (isQuireError(error) && error.code === "cancelled") session.hint("(stopped)");
       else reportFailure(error, false);
     } finally {
+      session.line();
       answering = undefined;
     }
   };

@@ -4,16 +4,20 @@ import { styleFor } from "./style.js";
 
 /** How errors are shown: three lines (what was wrong, what was expected, what to do) on stderr, or `{error}` on stdout. */
 
-/** Commander's own errors as ours; undefined for help and version, which are none. */
-export function asFailure(error: unknown): unknown {
+/** Commander's own errors as ours; undefined for help, which is none. `usage` is how the command is called. */
+export function asFailure(error: unknown, usage: string): unknown {
   if (!(error instanceof CommanderError)) return error;
-  if (error.exitCode === 0 || error.code === "commander.help" || error.code === "commander.helpDisplayed")
-    return undefined;
-  const [, message = error.message, near] =
+  const { code, exitCode: exits } = error;
+  if (exits === 0 || code === "commander.help" || code === "commander.helpDisplayed") return undefined;
+  const [, said = error.message, near] =
     /^(?:error: )?([\s\S]*?)(?:\n\(Did you mean ([\s\S]*)\?\))?$/.exec(error.message) ?? [];
+  const [message = said, choices] = said.split(/\. Allowed choices are /);
+  const isArgument = code === "commander.missingArgument" || code === "commander.excessArguments";
+  const options = isArgument ? usage : "an option that `--help` lists";
   return new QuireError("bad-option", `${capital(message.replace(/\.$/, ""))}.`, {
-    got: error.code.replace(/^commander\./, ""),
-    fix: near === undefined ? "`--help` shows what can be said." : `Did you mean ${near}?`,
+    got: code.replace(/^commander\./, ""),
+    expected: choices?.replace(/\.$/, "") ?? options,
+    fix: near === undefined ? "`--help` shows what can be said, with examples." : `Did you mean ${near}?`,
   });
 }
 

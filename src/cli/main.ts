@@ -52,13 +52,18 @@ async function main(argv: readonly string[]): Promise<void> {
   else await program.parseAsync([...argv], { from: "user" });
 }
 
+function usageOf(argv: readonly string[]): string {
+  const entry = commandTable.find((one) => argv.includes(one.name));
+  return entry === undefined ? "quire <command> [options]" : `quire ${entry.name} ${entry.usage}`;
+}
+
 const argv = process.argv.slice(2);
 onInterrupt(() => runningSession()?.stop());
 onClosedPipe(() => runningSession()?.stop());
 main(argv).then(
   () => leave(typeof process.exitCode === "number" ? process.exitCode : 0),
   (error: unknown) => {
-    const failure = asFailure(error);
+    const failure = asFailure(error, usageOf(argv));
     leave(failure === undefined ? 0 : reportFailure(failure, argv.includes("--json")));
   },
 );

@@ -17,7 +17,7 @@ const shownAfterMs = 250;
 export class Progress {
   #bar: SingleBar | undefined;
   #step: Step | undefined;
-  #since = 0;
+  #waiting: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly stream: NodeJS.WriteStream,
@@ -26,14 +26,13 @@ export class Progress {
 
   show(step: Step): void {
     if (!this.enabled) return;
-    if (this.#step?.phase !== step.phase) {
-      this.clear();
-      this.#since = performance.now();
-    }
+    if (this.#step?.phase !== step.phase) this.clear();
     this.#step = step;
     if (this.#bar === undefined) {
-      if (performance.now() - this.#since < shownAfterMs) return;
-      this.#bar = this.#start(step);
+      this.#waiting ??= setTimeout(() => {
+        if (this.#step !== undefined) this.#bar ??= this.#start(this.#step);
+      }, shownAfterMs).unref();
+      return;
     }
     if (step.total !== undefined) this.#bar.setTotal(step.total);
     this.#bar.update(step.done);
@@ -41,7 +40,9 @@ export class Progress {
 
   /** Takes the bar off the screen: something else will be written, or the work is done. */
   clear(): void {
+    clearTimeout(this.#waiting);
     this.#bar?.stop();
+    this.#waiting = undefined;
     this.#bar = undefined;
     this.#step = undefined;
   }

@@ -1,3 +1,4 @@
+import { wrap } from "./layout.js";
 import { Progress } from "./progress.js";
 import { type Style, styleFor } from "./style.js";
 import { WrapStream } from "./wrap-stream.js";
@@ -68,7 +69,9 @@ export class Session {
   /** A dim line for people who watch; nowhere else. */
   hint(text: string): void {
     if (this.json || this.quiet || !process.stderr.isTTY) return;
-    this.#aside(this.errorStyle.dim(text));
+    const width = Math.max(40, process.stderr.columns ?? 80);
+    const wrapped = text.split("\n").flatMap((line) => (line === "" ? [""] : wrap(line, width)));
+    this.#aside(wrapped.map((line) => this.errorStyle.dim(line)).join("\n"));
   }
 
   /** Something the user must know to judge the result. */

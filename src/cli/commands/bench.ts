@@ -25,7 +25,9 @@ export function define(command: Command): void {
 }
 
 async function run(session: Session, name: string | undefined, flags: Flags): Promise<void> {
-  const args = name === undefined ? [] : [name];
+  // The benches' own help lists their names.
+  if (name === undefined) return runBench(["--help"], session.signal);
+  const args = [name];
   if (flags.quick) args.push("--quick");
   if (flags.json) args.push("--json");
   if (flags.model !== undefined) args.push("--model", flags.model);

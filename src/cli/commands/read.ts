@@ -80,6 +80,7 @@ async function run(session: Session, target: string, instruction: string, flags:
     const { log, remove } = await openReadLog(target, instruction, model.id, flags);
     if (log.size > 0) session.hint(`Going on where an earlier run stopped: ${count(log.size, "call")} done.`);
     session.hint(planLine(plan));
+    session.progress.show({ phase: "Reading", done: Math.min(log.size, plan.calls), total: plan.calls, unit: "calls" });
     const started = performance.now();
     const output = await readThrough(text, instruction, {
       ...options,
