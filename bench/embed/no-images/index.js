@@ -1,0 +1,3 @@
+export default function noImages() {
+  throw new Error("Images are not part of this bench.");
+}
