@@ -44,12 +44,12 @@ export async function run(options: { quick?: boolean; threads?: number; model?: 
   const rows: EmbedRow[] = [];
   const ratios: Record<string, number> = {};
   try {
-    for (const [kind, texts] of workloads(quick ? 64 : 192)) {
+    for (const [kind, texts] of workloads(quick ? 32 : 192)) {
       const tokens = texts.reduce((sum, text) => sum + tokenizer.encode(text, { bos: true }).length, 0);
       const times = engines.map((): number[] => []);
       let vectors: Float32Array[][] = [];
       // The first round warms up.
-      for (let round = 0; round <= (quick ? 3 : 5); round++) {
+      for (let round = 0; round <= (quick ? 2 : 5); round++) {
         const made: Float32Array[][] = [];
         for (const [at, [, embed]] of engines.entries()) {
           const start = performance.now();
