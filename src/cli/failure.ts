@@ -21,10 +21,10 @@ export function asFailure(error: unknown, usage: string): unknown {
   });
 }
 
-export function reportFailure(error: unknown, json: boolean, extra: Record<string, unknown> = {}): number {
+export function reportFailure(error: unknown, json: boolean): number {
   const code = exitCode(error);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ error: asData(error), ...extra })}\n`);
+    process.stdout.write(`${JSON.stringify({ error: withPartial(error) }, plainNumbers)}\n`);
     return code;
   }
   const style = styleFor(process.stderr);
@@ -48,6 +48,16 @@ function asData(error: unknown): Record<string, unknown> {
   }
   const message = error instanceof Error ? error.message : String(error);
   return { code: "failed", message, fix: "QUIRE_DEBUG=1 shows where it happened." };
+}
+
+/** Work that was done before the failure comes along. */
+function withPartial(error: unknown): Record<string, unknown> {
+  const partial = isQuireError(error) ? error.partial : undefined;
+  return { ...asData(error), ...(partial === undefined ? {} : { partial }) };
+}
+
+function plainNumbers(_key: string, value: unknown): unknown {
+  return value instanceof Float32Array ? [...value] : value;
 }
 
 function inWords(value: unknown): string {

@@ -1,5 +1,6 @@
 import { walk } from "../corpus/walk.js";
 import type { Corpus } from "../corpus-session.js";
+import { isQuireError } from "../errors.js";
 import { partOf } from "../methods.js";
 import type { LanguageModel } from "../programs/language-model.js";
 import { showOpening } from "./open-model.js";
@@ -37,9 +38,19 @@ export async function openFolder(
       const verb = phase === "scan" ? "Scanning" : phase === "index" ? "Indexing" : "Tidying";
       session.progress.show({ phase: verb, name: uri, done, total, unit: "files" });
     },
+  }).catch((error: unknown) => {
+    throw sayWhatIsKept(session, error);
   });
   session.progress.clear();
   return corpus;
+}
+
+/** A stopped update loses nothing, and people should not have to wonder. */
+export function sayWhatIsKept(session: Session, error: unknown): unknown {
+  session.progress.clear();
+  if (isQuireError(error) && error.code === "cancelled")
+    session.hint("What is indexed stays; the next run goes on from there.");
+  return error;
 }
 
 /** Fails early, before a model is fetched, where the folder is missing or holds nothing, or a part's name is wrong. */

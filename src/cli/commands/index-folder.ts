@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { UpdateResult } from "../../corpus/index/update.js";
 import { count, seconds } from "../layout.js";
-import { checkFolder, openFolder } from "../open-folder.js";
+import { checkFolder, openFolder, sayWhatIsKept } from "../open-folder.js";
 import { type CorpusFlags, corpusOptions, examples, number, offline, outputOptions } from "../options.js";
 import type { Session } from "../session.js";
 import { start } from "../start.js";
@@ -37,7 +37,9 @@ async function run(session: Session, folder: string, flags: Flags): Promise<void
   const corpus = await openFolder(session, folder, flags, { keepIndex: true });
   try {
     const { rebuild, verify } = flags;
-    const result = await corpus.update({ rebuild, verify, signal: session.signal });
+    const result = await corpus.update({ rebuild, verify, signal: session.signal }).catch((error: unknown) => {
+      throw sayWhatIsKept(session, error);
+    });
     session.progress.clear();
     const stats = await corpus.index.stats();
     if (session.json) session.result({ ...result, index: { folder: corpus.index.indexFolder, ...stats } });
