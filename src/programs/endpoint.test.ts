@@ -197,7 +197,7 @@ describe("endpoint", () => {
         response.write(start);
         setTimeout(() => finish(response), 10);
       });
-      const model = await openEndpoint({ baseUrl, retryDelayMs: 1, silenceMs: 150 });
+      const model = await openEndpoint({ baseUrl, retryDelayMs: 1, silenceMs: 1000 });
       const error = await failure(model.generate({ ...ask, onText: () => {} }));
       expect(error.code).toBe("network");
       expect(error.partial).toBe("Half");
