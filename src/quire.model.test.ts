@@ -7,7 +7,7 @@ import { testModel } from "./weights/test-models.js";
 describe("SmolLM2-135M", () => {
   let quire: Quire;
   beforeAll(async () => {
-    quire = await Quire.open(await testModel("smollm2-135m-instruct"), { device: "cpu", threads: 2 });
+    quire = await Quire.open(await testModel("smollm2-135m-instruct"), { device: "cpu", threads: 1 });
   });
   afterAll(() => quire.close());
 
