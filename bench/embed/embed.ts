@@ -58,6 +58,7 @@ export async function run(options: { quick?: boolean; threads?: number; model?: 
         }
         vectors = made;
       }
+      for (const [at, [engine]] of engines.entries()) mustAgree(engine, distances(vectors[at]!, vectors[0]!));
       const seconds = times.map(median);
       for (const [at, [engine]] of engines.entries()) {
         rows.push({
@@ -67,7 +68,7 @@ export async function run(options: { quick?: boolean; threads?: number; model?: 
           seconds: seconds[at]!,
           textsPerSecond: texts.length / seconds[at]!,
           tokensPerSecond: tokens / seconds[at]!,
-          largestDistance: Math.max(...vectors[at]!.map((vector, text) => distance(vector, vectors[0]![text]!))),
+          largestDistance: Math.max(...distances(vectors[at]!, vectors[0]!)),
         });
       }
       const [exact = 0, fast = 0, other = 0] = seconds;
@@ -111,6 +112,16 @@ function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+function distances(vectors: readonly Float32Array[], others: readonly Float32Array[]): number[] {
+  return others.map((other, text) => distance(vectors[text] ?? new Float32Array(other.length), other));
+}
+
+/** A speed counts only where the result is the same. */
+function mustAgree(engine: string, distances: readonly number[]): void {
+  const worst = distances.findIndex((value) => !(value < 1e-4));
+  if (worst >= 0) throw new Error(`${engine}: the vector of text ${worst} is another (distance ${distances[worst]}).`);
 }
 
 function distance(a: Float32Array, b: Float32Array): number {
