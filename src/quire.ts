@@ -20,7 +20,7 @@ import type { Tokenizer, TokenMask } from "./text/tokenizer.js";
 import { defaultChatModel } from "./weights/catalogue.js";
 import { hubReachable } from "./weights/hub.js";
 import { listModels } from "./weights/installed-models.js";
-import { resolveModel } from "./weights/resolve-model.js";
+import { offlineByEnvironment, resolveModel } from "./weights/resolve-model.js";
 
 /** The object users hold: one model, ready to chat, complete, answer from folders and be swapped part by part.
  *
@@ -157,7 +157,15 @@ export class Quire {
       countTokens: (text) => this.tokenizer.encode(text).length,
       generate: async (request: GenerationRequest) => {
         const { messages, maxTokens, temperature, seed, stop, schema, signal, onText } = request;
-        const stream = this.stream(messages, { ...options, maxTokens, temperature, seed, stop, schema, signal });
+        const stream = this.stream(messages, {
+          ...options,
+          maxTokens,
+          stop,
+          schema,
+          signal,
+          temperature: temperature ?? options.temperature,
+          seed: seed ?? options.seed,
+        });
         const { text, finishReason, usage } = await finish(stream, onText);
         return { text, finishReason, usage };
       },
@@ -333,7 +341,7 @@ async function openText(model: LoadedModel, path: string): Promise<{ tokenizer: 
   return { tokenizer, template: chatTemplate({ template: undefined }) };
 }
 
-export async function defaultModelName(offline = false): Promise<string> {
+export async function defaultModelName(offline = offlineByEnvironment()): Promise<string> {
   const wanted = process.env["QUIRE_MODEL"];
   if (wanted !== undefined && wanted !== "") return wanted;
   const reachable = !offline && (await hubReachable());

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { Device, listDevices } from "./device.js";
+import { Device, defaultThreads, listDevices } from "./device.js";
 import { Graph } from "./graph.js";
 import { closeTestDevice, testDevice } from "./reference.case.js";
 import type { Tensor } from "./tensor.js";
@@ -60,5 +60,16 @@ describe("Device", () => {
     await device.close();
     await device.close();
     await expect(graph.run()).rejects.toThrow(/device was closed/);
+  });
+});
+
+describe("defaultThreads", () => {
+  it("leaves out busy cores, up to half of all", () => {
+    expect(defaultThreads(8, 0)).toBe(8);
+    expect(defaultThreads(8, 2.1)).toBe(6);
+    expect(defaultThreads(8, 50)).toBe(4);
+    expect(defaultThreads(2, 0.4)).toBe(2);
+    expect(defaultThreads(2, 1.2)).toBe(1);
+    expect(defaultThreads(1, 9)).toBe(1);
   });
 });

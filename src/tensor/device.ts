@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { QuireError, throwIfAborted } from "../errors.js";
 import { ggml } from "./ffi/ggml.js";
 
@@ -18,7 +18,7 @@ export interface DeviceInfo {
 export interface DeviceOptions {
   /** "auto" takes a GPU where one is present, else the CPU; or the name that `listDevices` gives. */
   device?: string;
-  /** Compute threads; default: the cores this process may use. */
+  /** Compute threads; default: the cores this process may use, less those that are busy with something else. */
   threads?: number;
 }
 
@@ -43,6 +43,12 @@ export function listDevices(): DeviceInfo[] {
       totalBytes: Number(total[0]),
     };
   });
+}
+
+/** ggml's threads wait for each other by spinning after every operation: where another program holds one of their cores, all of
+ *  them wait for it, and two threads are then many times slower than one. So busy cores are left out, up to half of all. */
+export function defaultThreads(cores = availableParallelism(), busy = loadavg()[0] ?? 0): number {
+  return Math.max(Math.ceil(cores / 2), cores - Math.floor(busy + 0.3), 1);
 }
 
 export class Device {
@@ -75,7 +81,7 @@ export class Device {
         expected: devices.map(({ name }) => name).join(", "),
       });
     }
-    const threads = options.threads ?? availableParallelism();
+    const threads = options.threads ?? defaultThreads();
     if (!Number.isInteger(threads) || threads < 1 || threads > 512) {
       throw new QuireError("bad-option", "The number of threads cannot be used.", {
         got: threads,

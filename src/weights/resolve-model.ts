@@ -89,7 +89,7 @@ async function resolvePath(given: string): Promise<ResolvedModel> {
 
 /** Fetches a model into its folder of the cache, from the first source that has it. */
 export async function install(wanted: Installable, options: ResolveOptions): Promise<InstalledModel> {
-  if (options.offline || isSet("QUIRE_OFFLINE") || isSet("HF_HUB_OFFLINE")) {
+  if (options.offline || offlineByEnvironment()) {
     throw new QuireError("not-found", `${wanted.name} is not in the cache, and nothing may be fetched.`, {
       got: "offline",
       fix: `Run \`quire models pull ${wanted.name}\` once while online.`,
@@ -168,4 +168,9 @@ function allFailed(name: string, failures: readonly { source: ModelSource; error
     fix: failures.map(({ error }) => error.fix).find((fix) => fix !== undefined),
     cause: failures.at(-1)?.error,
   });
+}
+
+/** The user has said for good that the network is not to be used. */
+export function offlineByEnvironment(): boolean {
+  return isSet("QUIRE_OFFLINE") || isSet("HF_HUB_OFFLINE");
 }
