@@ -1,0 +1,10 @@
+import type { Bench } from "./lib/report.js";
+
+/** Every bench by its name. Each is loaded only when it runs, so that a missing rival stops only its own. */
+export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
+  decode: async () => (await import("./decode/decode.js")).decode,
+  load: async () => (await import("./load/load.js")).load,
+  embed: async () => (await import("./embed-bench.js")).embed,
+  search: async () => (await import("./search/search.js")).search,
+  ask: async () => (await import("./eval-ask.js")).evalAsk,
+};
