@@ -13,6 +13,7 @@ import type { ProgramLimits, TraceNode } from "./programs/program.js";
 import { runProgram } from "./programs/run.js";
 import { estimateTokens } from "./programs/token-estimate.js";
 import type { OpenProgress } from "./quire.js";
+import { cpuFeatures } from "./tensor/device.js";
 import { resolveModel } from "./weights/resolve-model.js";
 
 /** A folder (or file) that can be searched, asked and read. Works with a local model, an endpoint, or none. */
@@ -99,12 +100,18 @@ async function openEmbedder(
       onProgress: ({ file, receivedBytes, totalBytes }) =>
         onOpen?.({ phase: "download", name: file, done: receivedBytes, total: totalBytes }),
     });
-    return await Embedder.open(resolved.path, { signal, threads, device: "cpu" });
+    return await Embedder.open(resolved.path, { signal, threads, device: "cpu", precision: indexPrecision() });
   } catch (error) {
     if (name !== defaultEmbedder || signal?.aborted === true) throw error;
     onNotice?.(`The embedding model ${name} cannot be had (${(error as Error).message}) Searching by words only.`);
     return undefined;
   }
+}
+
+/** Where the processor multiplies bf16 natively, indexing is nearly twice as fast with it, and vectors differ from f32's by a cosine
+ *  distance of 4e-5 at most, which changes no ranking that matters. */
+function indexPrecision(): "stored" | "bf16" {
+  return cpuFeatures().has("AVX512_BF16") ? "bf16" : "stored";
 }
 
 export class Corpus {

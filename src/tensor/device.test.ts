@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
-import { Device, defaultThreads, listDevices } from "./device.js";
+import { cpuFeatures, Device, defaultThreads, listDevices } from "./device.js";
 import { Graph } from "./graph.js";
 import { closeTestDevice, testDevice } from "./reference.case.js";
 import type { Tensor } from "./tensor.js";
@@ -71,5 +71,14 @@ describe("defaultThreads", () => {
     expect(defaultThreads(2, 0.4)).toBe(2);
     expect(defaultThreads(2, 1.2)).toBe(1);
     expect(defaultThreads(1, 9)).toBe(1);
+  });
+});
+
+describe("cpuFeatures", () => {
+  it("names what the processor offers", () => {
+    const features = cpuFeatures();
+    expect(features.size).toBeGreaterThan(0);
+    expect([...features].every((name) => /^[A-Z0-9_]+$/.test(name))).toBe(true);
+    if (process.arch === "x64") expect(features).toContain("SSE3");
   });
 });

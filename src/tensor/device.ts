@@ -51,6 +51,22 @@ export function defaultThreads(cores = availableParallelism(), busy = loadavg()[
   return Math.max(Math.ceil(cores / 2), cores - Math.floor(busy + 0.3), 1);
 }
 
+/** What the processor offers that matters here, by ggml's names: "AVX512_BF16", "NEON", ... */
+export function cpuFeatures(): ReadonlySet<string> {
+  const g = ggml();
+  const names = new Set<string>();
+  const cpu = listDevices().find(({ kind }) => kind === "cpu");
+  if (cpu === undefined) return names;
+  const registry = g.ggml_backend_dev_backend_reg(g.ggml_backend_dev_get(cpu.index));
+  const start = g.backendFunction(registry, "ggml_backend_get_features", ["ptr", "ptr"])?.(registry) ?? 0;
+  for (let index = 0; start !== 0 && index < 128; index++) {
+    const [name = 0n, value = 0n] = new BigUint64Array(g.memory(start + 16 * index, 16));
+    if (name === 0n) break;
+    if (g.text(Number(value)) !== "0") names.add(g.text(Number(name)));
+  }
+  return names;
+}
+
 export class Device {
   readonly info: DeviceInfo;
   readonly threads: number;

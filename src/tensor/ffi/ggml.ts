@@ -217,6 +217,8 @@ export interface Ggml extends Bound<typeof baseSignatures>, Bound<typeof registr
   compute(backend: number, graph: number): Promise<number>;
   /** Memory at an address, without a copy. Valid while what lies there is. */
   memory(address: number, sizeBytes: number): ArrayBuffer;
+  /** A C string at an address. */
+  text(address: number): string;
   /** A function that a backend offers under a name, or undefined. */
   backendFunction<S extends Signature>(registry: number, name: string, signature: S): Native<S> | undefined;
   /** Address of an exported symbol of the base library. */
@@ -247,6 +249,7 @@ function bind(): Ggml {
         );
       }),
     memory: (address, sizeBytes) => koffi.view(address, sizeBytes),
+    text: (address) => koffi.decode(address, "char", -1) as string,
     backendFunction: (reg, name, signature) => {
       const address = procAddress(reg, name) as number;
       if (address === 0) return undefined;
