@@ -33,7 +33,7 @@ export function spectralGroups(
   const rows =
     options.form === "short"
       ? found.vectors.subarray(0, groups * n)
-      : rootVectors(graph, { r, groups, vectors: found.vectors }, options);
+      : rootVectors(graph, { r, groups, values: found.values, vectors: found.vectors }, options);
   const { labels, clusters } = kMeans(unitRows(rows, n, groups), {
     width: groups,
     clusters: groups,
@@ -123,51 +123,54 @@ function negativePairs(graph: CompressedGraph, r: number, { random, signal }: Sp
 }
 
 /** For p = K..2 the eigenvector of the p-th smallest eigenvalue at the r where that is zero, r found by guarded Newton steps:
- *  dλ/dr = 2r - x·Ax. The first vector is the one at √ρ. */
+ *  dλ/dr = 2r - x·Ax. The first vector is the one at √ρ. Each search starts from the vectors of the one before. */
 function rootVectors(
   graph: CompressedGraph,
-  { r: top, groups, vectors }: { r: number; groups: number; vectors: Float64Array },
+  { r: top, groups, values, vectors }: { r: number; groups: number; values: Float64Array; vectors: Float64Array },
   { random, signal }: SpectralOptions,
 ): Float64Array {
   const n = graph.nodeCount;
   const rows = new Float64Array(groups * n);
   rows.set(vectors.subarray(0, n));
   const image = new Float64Array(n);
-  let start = vectors;
   let r = top;
+  let pairs = { values, vectors };
   for (let p = groups; p >= 2; p--) {
     let low = 1;
     let high = top;
-    for (let step = 0; step < 20; step++) {
-      const apply = betheHessian(graph, r);
-      const pairs = lowestEigenpairs({
-        size: n,
-        count: p,
-        apply,
-        random,
-        start,
-        signal,
-        verify: false,
-        tolerance: 1e-5,
-      });
-      start = pairs.vectors;
-      const x = start.subarray((p - 1) * n, p * n);
+    for (let step = 0; ; step++) {
       const value = pairs.values[p - 1]!;
-      rows.set(x, (p - 1) * n);
-      if (Math.abs(value) <= 1e-5 * r * r) break;
+      const x = pairs.vectors.subarray((p - 1) * n, p * n);
+      // A given K may ask for more vectors than the graph tells apart: then the eigenvalue is not negative even at √ρ.
+      if (step === 15 || Math.abs(value) <= rootTolerance * r * r || (value > 0 && r >= top)) {
+        rows.set(x, (p - 1) * n);
+        break;
+      }
       if (value < 0) high = r;
       else low = r;
-      // A given K may ask for more vectors than the graph tells apart: then the eigenvalue is not negative even at √ρ.
-      if (value > 0 && r >= top) break;
+      const apply = betheHessian(graph, r);
       apply(x, image);
       const slope = 2 * r - (degreeMean(graph, x) + r * r - 1 - dot(x, image)) / r;
       const newton = r - value / slope;
       r = newton > low && newton < high ? newton : (low + high) / 2;
+      pairs = lowestEigenpairs({
+        size: n,
+        count: p,
+        apply: betheHessian(graph, r),
+        random,
+        start: pairs.vectors,
+        signal,
+        verify: false,
+        tolerance: rootTolerance,
+        basis: p + 20,
+      });
     }
-    r = Math.min(r, top);
   }
   return rows;
 }
+
+/** How near zero, in parts of r², and how small a residual, in parts of the largest eigenvalue: far finer than what k-means sees. */
+const rootTolerance = 1e-4;
 
 function degreeMean({ nodeCount, offsets }: CompressedGraph, x: Float64Array): number {
   let sum = 0;

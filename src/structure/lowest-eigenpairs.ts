@@ -19,6 +19,8 @@ export interface LowestOptions {
   readonly below?: number;
   /** Try again from a random vector; default true. */
   readonly verify?: boolean;
+  /** Vectors held at most; default 2 count + 16, at least 40. */
+  readonly basis?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -69,7 +71,7 @@ class RestartedLanczos {
     this.#options = options;
     this.#n = options.size;
     this.#count = options.count;
-    this.#limit = Math.min(options.size, Math.max(40, 2 * options.count + 16));
+    this.#limit = Math.min(options.size, options.basis ?? Math.max(40, 2 * options.count + 16));
     this.#basis = new Float64Array(this.#limit * this.#n);
     this.#image = new Float64Array(this.#limit * this.#n);
     this.#projected = new Float64Array(this.#limit * this.#limit);
