@@ -86,7 +86,7 @@ async function run(options: BenchOptions): Promise<Findings> {
 }
 
 async function generatedSet(root: string, quick: boolean, seed: number): Promise<QuestionSet> {
-  const corpus = generateCorpus({ seed, ...(quick ? { documents: 60, questions: 20 } : {}) });
+  const corpus = generateCorpus({ seed, ...(quick ? { documents: 40, questions: 20 } : {}) });
   const folder = join(root, "generated");
   await writeCorpus(folder, corpus);
   return { name: "generated", folder: join(folder, "docs"), questions: corpus.questions };
@@ -115,7 +115,7 @@ async function evaluate(
   indexFolder: string,
 ) {
   await using corpus = await openCorpus(folder, { model, indexFolder, threads, onNotice: progress });
-  return evaluateAsk({
+  return await evaluateAsk({
     questions,
     seed,
     askOne: (question) => answerOf(corpus, question, seed),

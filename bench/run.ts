@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, InvalidArgumentError } from "commander";
 import { isQuireError } from "../src/errors.js";
+import { ggmlVersion } from "../src/tensor/ffi/library.js";
 import { machineFacts, oneMinuteLoad } from "./lib/machine.js";
 import { type BenchOptions, type Report, reached } from "./lib/report.js";
 import { reportMarkdown, writeReport } from "./lib/write-report.js";
@@ -10,7 +12,8 @@ import { benches } from "./registry.js";
 /** Runs benches by name and writes table, picture and JSON to docs/results. Progress goes to stderr; with --json the last line of
  *  stdout is the report (of several: an array). Exit code 1 when a check failed or a bench could not run. */
 
-const results = join(fileURLToPath(new URL("..", import.meta.url)), "docs", "results");
+const root = fileURLToPath(new URL("..", import.meta.url));
+const results = join(root, "docs", "results");
 
 const command = new Command("bench")
   .description("Measures Quire beside others.")
@@ -68,12 +71,18 @@ async function runBench(name: string): Promise<Report> {
   return {
     bench: name,
     ...findings,
+    versions: { quire: packageVersion(), ggml: ggmlVersion, ...findings.versions },
     machine: machineFacts(loadBefore),
     seed,
     date: new Date().toISOString(),
     quick,
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+  return version;
 }
 
 function explained(error: unknown): string {

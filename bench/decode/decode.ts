@@ -1,6 +1,7 @@
 import { resolveModel } from "../../src/weights/resolve-model.js";
 import { alternate } from "../lib/alternate.js";
 import { type Bandwidth, memoryBandwidth } from "../lib/bandwidth.js";
+import { builtIndex } from "../lib/built-package.js";
 import { type ContenderSpec, type RunningContender, startContender } from "../lib/contender.js";
 import type { Bench, BenchOptions, Findings, Row } from "../lib/report.js";
 import { rivalVersion } from "../lib/rival.js";
@@ -47,7 +48,10 @@ async function run(options: BenchOptions): Promise<Findings> {
   const name = options.model ?? "smollm2-135m-instruct";
   const { path } = await resolveModel(name);
   const version = rivalVersion("node-llama-cpp");
+  progress("building the package");
+  const built = await builtIndex();
   const checked = await checkEqualOutput(quick || options.model !== undefined ? [name] : [name, "gemma-3-270m"], {
+    built,
     threads: options.threads ?? (quick ? 1 : 2),
     prompts: quick ? 2 : 5,
     tokens: quick ? 48 : 256,
@@ -60,7 +64,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   let versions: Record<string, string> = { "node-llama-cpp": version };
   for (const threads of options.threads === undefined ? (quick ? [2] : [1, 2]) : [options.threads]) {
     const bandwidth = await memoryBandwidth(threads);
-    const running = await startAll(path, threads, quick);
+    const running = await startAll({ built, modelPath: path, threads, contextTokens }, quick);
     versions = Object.assign(versions, ...running.map((contender) => contender.versions));
     try {
       for (const setting of quick ? quickSettings : settings) {
@@ -129,8 +133,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   };
 }
 
-async function startAll(modelPath: string, threads: number, quick: boolean): Promise<Running[]> {
-  const load: DecodeLoad = { modelPath, threads, contextTokens };
+async function startAll(load: DecodeLoad, quick: boolean): Promise<Running[]> {
   const file = (name: string) => new URL(`./${name}.ts`, import.meta.url);
   const specs: ContenderSpec<DecodeLoad>[] = [
     { name: ours, module: file("quire"), load },

@@ -16,7 +16,7 @@ export interface EqualOutput {
 
 export async function checkEqualOutput(
   models: readonly string[],
-  options: { threads: number; prompts: number; tokens: number; progress(text: string): void },
+  options: { built: string; threads: number; prompts: number; tokens: number; progress(text: string): void },
 ): Promise<EqualOutput> {
   const checks: Check[] = [];
   const steps = options.tokens - 1;
@@ -29,7 +29,7 @@ export async function checkEqualOutput(
       .slice(0, options.prompts)
       .map((text) => ({ prompt: Int32Array.from(tokenizer.encode(text, { bos: true })), steps }));
     tokenizer.close();
-    const load = { modelPath: path, threads: options.threads, contextTokens: 1024 };
+    const load = { built: options.built, modelPath: path, threads: options.threads, contextTokens: 1024 };
     const [ours, theirs] = [await tokensOf("quire", load, tasks), await tokensOf("node-llama-cpp", load, tasks)];
     const parted = tasks.map((_, i) => firstDifference(ours[i] ?? [], theirs[i] ?? []));
     const same = parted.filter((at) => at === undefined).length;

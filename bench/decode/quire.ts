@@ -1,17 +1,18 @@
-import { Quire } from "../../src/quire.js";
-import { ggml } from "../../src/tensor/ffi/ggml.js";
-import { ggmlVersion } from "../../src/tensor/ffi/library.js";
+import type { Quire } from "../../src/quire.js";
 import type { Contender } from "../lib/contender.js";
 import { type DecodeLoad, type DecodeResult, type DecodeTask, timeTokens } from "./task.js";
 
-/** Quire as its users call it: streamed tokens of one sequence. */
+/** Quire as its users call it, from the built package: streamed tokens of one sequence. */
 
 let quire: Quire | undefined;
+let native: typeof import("../../src/tensor/ffi/ggml.js") | undefined;
 
 export const contender: Contender<DecodeLoad, DecodeTask, DecodeResult> = {
-  async load({ modelPath, threads }) {
-    quire = await Quire.open(modelPath, { threads, device: "cpu" });
-    return { ggml: ggmlVersion };
+  async load({ modelPath, threads, built }) {
+    const library = (await import(built)) as typeof import("../../src/index.js");
+    native = (await import(new URL("./tensor/ffi/ggml.js", built).href)) as NonNullable<typeof native>;
+    quire = await library.Quire.open(modelPath, { threads, device: "cpu" });
+    return {};
   },
   async run(task) {
     if (task.profile !== true) return generate(task);
@@ -41,7 +42,7 @@ async function withCompute(task: DecodeTask, kind: "async" | "sync"): Promise<{ 
   device.compute = async (graph, signal) => {
     const start = performance.now();
     if (kind === "async") await usual.call(device, graph, signal);
-    else ggml().ggml_backend_graph_compute(device.backend, graph);
+    else native?.ggml().ggml_backend_graph_compute(device.backend, graph);
     times.push(performance.now() - start);
   };
   try {

@@ -1,6 +1,8 @@
 /** What every contender of this bench is asked: read a prompt, then go on greedily for some steps, whatever the tokens are. */
 
 export interface DecodeLoad {
+  /** Address of the built package's index.js. */
+  readonly built: string;
   readonly modelPath: string;
   readonly threads: number;
   /** Room for prompt and steps; a contender that grows as needed may ignore it. */

@@ -90,7 +90,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   }
   return {
     title: load.title,
-    summary: `Fresh processes, in turns A B B A, medians with quartiles. “Ready” is import and open together; memory is measured after an answer of ${answerTokens} tokens. \`rssOverBound\` is in bytes: resident memory less file, key/value cache and 250 MB, so below 0 is within the bound.`,
+    summary: `Fresh processes, in turns A B B A, medians with quartiles. “Ready” is import and open together; memory is measured after an answer of ${answerTokens} tokens. \`rssOverBound\` is in bytes: resident memory at its peak less file, key/value cache and 250 MB, so below 0 is within the bound.`,
     columns: {
       importMs: { title: "import", unit: "ms", digits: 0, better: "lower" },
       openMs: { title: "open", unit: "ms", digits: 0, better: "lower" },
