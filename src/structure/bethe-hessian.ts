@@ -189,3 +189,12 @@ function unitRows(vectors: Float64Array, n: number, width: number): Float64Array
   }
   return rows;
 }
+
+/** Whether the short form sees at least two groups. */
+export function isDivisible(graph: CompressedGraph, random: SeededRandom): boolean {
+  const squared = graph.edgeCount === 0 ? 0 : degreeRadius(graph);
+  if (graph.nodeCount < 3 || squared <= 1) return false;
+  const apply = betheHessian(graph, Math.sqrt(squared));
+  const { values } = lowestEigenpairs({ size: graph.nodeCount, count: 2, apply, random, below: 0 });
+  return values[1]! < -1e-9 * squared;
+}

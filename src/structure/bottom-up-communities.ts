@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { QuireError } from "../errors.js";
+import { QuireError, throwIfAborted } from "../errors.js";
 import { spectralGroups } from "./bethe-hessian.js";
 import { type CommunityTree, communityTree } from "./community-tree.js";
 import { type CompressedGraph, components, compressGraph, type EdgeList } from "./compressed-graph.js";
@@ -91,15 +91,17 @@ function bottomGroups(
   const of = new Int32Array(graph.nodeCount);
   let count = 0;
   let done = 0;
+  let next = 0;
+  const room = new Int32Array(graph.nodeCount).fill(-1);
   for (const part of parts) {
-    const i = large.indexOf(part);
-    if (i === -1) {
+    throwIfAborted(context.signal);
+    if (part.length < minComponent) {
       for (const v of part) of[v] = count;
       count++;
       continue;
     }
-    const inside = part.length === graph.nodeCount ? graph : subgraph(graph, part);
-    const found = spectralGroups(inside, { groups: shares?.[i], form: spectral, random, signal: context.signal });
+    const inside = part.length === graph.nodeCount ? graph : subgraph(graph, part, room);
+    const found = spectralGroups(inside, { groups: shares?.[next++], form: spectral, random, signal: context.signal });
     for (const [at, v] of part.entries()) of[v] = count + found.labels[at]!;
     count += found.groups;
     done += part.length;

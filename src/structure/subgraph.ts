@@ -1,8 +1,12 @@
 import type { CompressedGraph } from "./compressed-graph.js";
 
-/** The graph among some nodes, renumbered in their order (ascending). */
-export function subgraph(graph: CompressedGraph, nodes: Int32Array): CompressedGraph {
-  const number = new Int32Array(graph.nodeCount).fill(-1);
+/** The graph among some nodes, renumbered in their order (ascending). `number` is room for a number a node, -1 everywhere, left so:
+ *  whoever takes many parts hands the same room in. */
+export function subgraph(
+  graph: CompressedGraph,
+  nodes: Int32Array,
+  number: Int32Array = new Int32Array(graph.nodeCount).fill(-1),
+): CompressedGraph {
   for (const [i, v] of nodes.entries()) number[v] = i;
   const offsets = new Int32Array(nodes.length + 1);
   for (const [i, v] of nodes.entries()) {
@@ -21,6 +25,7 @@ export function subgraph(graph: CompressedGraph, nodes: Int32Array): CompressedG
       neighbors[end++] = u;
     }
   }
+  for (const v of nodes) number[v] = -1;
   return {
     nodeCount: nodes.length,
     edgeCount: end / 2,
