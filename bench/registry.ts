@@ -7,4 +7,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   embed: async () => (await import("./embed-bench.js")).embed,
   search: async () => (await import("./search/search.js")).search,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
+  "polygonal-partitions": async () => (await import("./structure/polygonal-partitions.js")).polygonalPartitionsBench,
+  "dp-continual": async () => (await import("./structure/dp-continual.js")).dpContinualBench,
 };
