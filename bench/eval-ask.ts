@@ -79,7 +79,15 @@ async function run(options: BenchOptions): Promise<Findings> {
       Object.keys(ratios).flatMap((key) => (key.startsWith("falseCitations") ? [[key, { atMost: 0 }]] : [])),
     ),
     checks,
-    charts: [{ measure: "right", title: "Right answers" }],
+    charts: [
+      {
+        measure: "right",
+        title: "Right answers",
+        settings: [...new Set(rows.map(({ setting }) => setting))].filter((setting) =>
+          / (single|two-hop) /.test(setting),
+        ),
+      },
+    ],
     versions: {},
     notes,
   };
