@@ -1,54 +1,5 @@
-import type { WeightFile } from "../weights/weight-file.js";
-import type { Architecture, ModelConfig } from "./architecture.js";
-import { gatedFeedForward } from "./blocks/feed-forward.js";
-import { languageHead, layerNumbers } from "./blocks/head.js";
-import { layerWeights, outerWeights } from "./blocks/layer-weights.js";
-import { readModelConfig } from "./blocks/model-config.js";
-import { type RotaryConfig, readRotary, ropeOptions, rotaryWeights } from "./blocks/rotary.js";
-import { selfAttention } from "./blocks/self-attention.js";
-import { metadataReader } from "./metadata-reader.js";
+import { preNormModel } from "./blocks/pre-norm-model.js";
 
 /** Qwen 2 and 2.5: Llama's block with biases on queries, keys and values, rotated in halves. Paper: Yang et al. 2024, arXiv
  *  2407.10671. */
-
-export interface Qwen2Config extends ModelConfig {
-  readonly intermediateSize: number;
-  readonly epsilon: number;
-  readonly rotary: RotaryConfig;
-}
-
-export const qwen2: Architecture<Qwen2Config> = {
-  name: "qwen2",
-  kind: "causal",
-  readConfig: (file: WeightFile) => {
-    const reader = metadataReader(file, "qwen2");
-    const config = readModelConfig(reader, file);
-    return { ...config, rotary: readRotary(reader, file, config.headDim, "neox") };
-  },
-  weights: (config) => [
-    ...outerWeights(config),
-    ...rotaryWeights(config.rotary),
-    ...layerNumbers(config).flatMap((layer) =>
-      layerWeights(config, layer, { intermediateSize: config.intermediateSize, biases: true }),
-    ),
-  ],
-  memory: (config) =>
-    layerNumbers(config).map(() => ({ kind: "keys-values", kvHeads: config.numKvHeads, headDim: config.headDim })),
-  forward: (config, weights, batch) => {
-    const rope = ropeOptions(config.rotary, weights);
-    const scale = 1 / Math.sqrt(config.headDim);
-    let x = batch.graph.use(weights.get("token_embd.weight")).getRows(batch.tokens);
-    for (const layer of layerNumbers(config)) {
-      const normed = x.rmsNorm(config.epsilon).mul(weights.get(`blk.${layer}.attn_norm.weight`));
-      let attended = selfAttention(normed, layer, config, weights, batch, { rope, scale });
-      if (layer === config.numLayers - 1) {
-        attended = batch.wanted(attended);
-        x = batch.wanted(x);
-      }
-      x = x.add(attended);
-      const inner = x.rmsNorm(config.epsilon).mul(weights.get(`blk.${layer}.ffn_norm.weight`));
-      x = x.add(gatedFeedForward(inner, layer, weights, "swiglu"));
-    }
-    return languageHead(x, weights, config.epsilon);
-  },
-};
+export const qwen2 = preNormModel({ name: "qwen2", rotation: "neox", biases: true });
