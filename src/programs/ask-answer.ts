@@ -152,10 +152,17 @@ export function standsIn(answer: string, sentences: readonly string[], question:
     news.length > 0 &&
     fresh.every(({ stem }) => there.has(stem)) &&
     couldAnswer(known, answer) &&
-    (!denial.test(answer) || denial.test(sentences.join(" "))) &&
+    sameDenial(answer, sentences, question) &&
     !/\?\W*$/.test(answer) &&
     !refuses(answer)
   );
+}
+
+/** An answer may be a mere name; one that says something must not say the opposite of the sentence it comes from. */
+function sameDenial(answer: string, sentences: readonly string[], question: ParsedQuestion): boolean {
+  const denied = denial.test(sentences.at(-1) ?? "");
+  if (denial.test(answer)) return denied;
+  return !denied || contentWords(answer).filter(({ stem }) => question.words.has(stem)).length < 2;
 }
 
 const denial = /\b(no|not|never|none|cannot)\b|n[’']t\b/i;

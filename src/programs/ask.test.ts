@@ -281,6 +281,14 @@ describe("ask without a model", () => {
 });
 
 describe("whether an answer stands in its sentences", () => {
+  it("does not turn a prohibition round", () => {
+    const question = parseQuestion("With which library must binaries not be linked?");
+    const sentence = ["Binaries must not be linked with the GNU library."];
+    expect(standsIn("GNU", sentence, question)).toBe(true);
+    expect(standsIn("Binaries must be linked with the GNU library.", sentence, question)).toBe(false);
+    expect(standsIn("Binaries must not be linked with the GNU library.", sentence, question)).toBe(true);
+  });
+
   it("takes no invention, no denial, no repetition, and of two sentences the second", () => {
     const question = parseQuestion("Where was the founder of Brix Works born?");
     const sentences = ["Ann Lee founded Brix Works.", "Ann Lee was born in Tarn."];
