@@ -9,4 +9,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   "polygonal-partitions": async () => (await import("./structure/polygonal-partitions.js")).polygonalPartitionsBench,
   "dp-continual": async () => (await import("./structure/dp-continual.js")).dpContinualBench,
+  slugger: async () => (await import("./structure/slugger.js")).sluggerBench,
+  "bottom-up-communities": async () => (await import("./structure/bottom-up-communities.js")).bottomUpCommunitiesBench,
 };

@@ -1,3 +1,6 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { recoveryThreshold, sampleBlockTree, topDownThreshold } from "../../src/structure/block-model.js";
 import { bottomUpCommunities } from "../../src/structure/bottom-up-communities.js";
 import type { CommunityTree } from "../../src/structure/community-tree.js";
@@ -8,9 +11,12 @@ import { seededRandom } from "../../src/structure/random.js";
 import { recursiveBipartition } from "../../src/structure/recursive-bipartition.js";
 import type { Bench, BenchOptions, Check, Findings, Row } from "../lib/report.js";
 import { single } from "../lib/statistics.js";
+import { type PhasePoint, phasePicture } from "./phase-picture.js";
 
 /** Bottom-up beside top-down communities on graphs with a planted binary tree: in how many runs every node is right at each depth,
  *  around and away from the threshold; and the time for a large graph. */
+
+const results = fileURLToPath(new URL("../../docs/results", import.meta.url));
 
 export const bottomUpCommunitiesBench: Bench = { title: "Communities from the bottom up and from the top down", run };
 
@@ -42,7 +48,8 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
     shares.set(name, found.exact);
     rows.push(recoveryRow(setting(rates, 100), name, found));
   }
-  const scales = quick ? [0.5, 1.2] : [0.3, 0.5, 0.7, 0.85, 1.15, 1.4];
+  const scales = quick ? [0.4, 1.2] : [0.2, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3, 1.5];
+  const points: PhasePoint[] = [];
   const below: number[] = [];
   const above: number[] = [];
   for (const scale of scales) {
@@ -50,15 +57,20 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
     progress(`phase diagram, rates times ${scale}`);
     for (const name of ["bottom-up, short", "recursive bipartition"]) {
       const found = recovery(finders[name]!, scaled, 100, seeds.slice(0, quick ? 3 : 10));
-      rows.push(recoveryRow(setting(scaled, 100), name, found));
+      if (scale !== 1) rows.push(recoveryRow(setting(scaled, 100), name, found));
+      for (let q = 1; q <= 3; q++) {
+        points.push({ method: name, depth: q, threshold: recoveryThreshold(scaled, q), share: found.exact[q - 1]! });
+      }
       if (name !== "bottom-up, short") continue;
       for (let q = 1; q <= 3; q++) {
-        if (recoveryThreshold(scaled, q) < 0.6) below.push(found.exact[q - 1]!);
+        if (recoveryThreshold(scaled, q) < 0.75) below.push(found.exact[q - 1]!);
         if (recoveryThreshold(scaled, q) > 1.5) above.push(found.exact[q - 1]!);
       }
     }
   }
   if (!quick) {
+    await mkdir(results, { recursive: true });
+    await writeFile(join(results, "bottom-up-communities-phase.svg"), phasePicture(points));
     progress("denser graphs, where both succeed");
     for (const name of ["bottom-up, short", "recursive bipartition"]) {
       const dense = [40, 50, 60, 100];
@@ -74,8 +86,8 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
   const checks: Check[] = [
     {
       name: "fails below the threshold, succeeds above it",
-      passed: mean(below) <= 0.1 && mean(above) >= 0.9,
-      detail: `all right in ${mean(below).toFixed(2)} of the runs where I < 0.6, in ${mean(above).toFixed(2)} where I > 1.5`,
+      passed: mean(below) <= 0.1 && mean(above) >= 0.8,
+      detail: `all right in ${mean(below).toFixed(2)} of the runs where I < 0.75, in ${mean(above).toFixed(2)} where I > 1.5`,
     },
     {
       name: "the number of groups is found",
@@ -108,6 +120,7 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
     versions: {},
     notes: [
       "Settings give the rates at depths 0 to 3 in units of ln N / N, nodes a leaf, and I and J at depths 1, 2, 3: above 1 exact recovery is possible (I), and possible for splits from the top (J). Near 1, graphs of this size do not decide sharply.",
+      ...(quick ? [] : ["The phase diagram: [bottom-up-communities-phase.svg](bottom-up-communities-phase.svg)."]),
       "All but Leiden are told that there are eight groups; Leiden's first partition is compared at every depth. Mean accuracies are close: the share of runs without one error is what tells methods apart.",
     ],
   };

@@ -64,6 +64,23 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
   if (debian !== undefined) both("dependencies of the Debian archive", debian, seed);
   else if (!quick) notes.push("Debian's package lists were not on this machine: their graph is left out.");
 
+  for (const options of [
+    { iterations: 1 },
+    { iterations: 5 },
+    { iterations: 40 },
+    { maxHeight: 2 },
+    { maxHeight: 5 },
+  ]) {
+    const edges = linkedGroups(quick ? 10_000 : 100_000, seed);
+    const one = slugger(options);
+    progress(one.label);
+    const measured = measure(compressGraph(edges), () => one.build(edges, { seed }));
+    rows.push(
+      row(`linked groups, ${measured.summary.edgeCount.toLocaleString("en")} edges`, one.label, measured, seed),
+    );
+    exact &&= measured.exact;
+    graphs++;
+  }
   const scaling: { edges: number; seconds: number }[] = [];
   for (const edges of quick ? [10_000, 30_000, 100_000] : [10_000, 30_000, 100_000, 300_000, 1_260_000]) {
     const list = linkedGroups(edges, seed);
