@@ -199,7 +199,7 @@ function stress(
     const setting = `maximum of ${dims} counts, stress stream, T = ${horizon}`;
     progress(setting);
     for (const mechanism of ["tree", "recompute"] as const) {
-      const seeds = mechanism === "recompute" ? 5 : dims >= 256 ? 1 : dims >= 64 ? 3 : 5;
+      const seeds = mechanism === "recompute" ? (dims >= 256 ? 9 : 25) : dims >= 256 ? 1 : dims >= 64 ? 3 : 5;
       const results = Array.from({ length: seeds }, (_, i) => stressError(dims, horizon, mechanism, seed + i));
       const errors = results.map(({ error }) => error);
       rows.push({

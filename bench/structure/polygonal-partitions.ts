@@ -108,7 +108,7 @@ export async function run(options: BenchOptions): Promise<Findings> {
     title: "Polygonal partitions beside treemaps",
     summary: `Worst region of random trees, as diam²/area (a square has 2). The more weights differ, the thinner the treemaps' worst rectangle; the polygons' stays within a bound that does not depend on weights.${quick ? "" : " A real folder drawn so: [polygonal-partitions-map.svg](polygonal-partitions-map.svg)."}`,
     columns: {
-      aspect: { title: "worst diam²/area", unit: "", digits: 1, better: "lower" },
+      aspect: { title: "worst region", unit: "diam²/area", digits: 1, better: "lower" },
       milliseconds: { title: "time", unit: "ms", digits: 1, better: "lower" },
       distortion: { title: "distortion", unit: "", digits: 1, better: "lower" },
       bound: { title: "proven stretch", unit: "", digits: 1, better: "neither" },
@@ -177,7 +177,7 @@ function measureEmbedding(seed: number, count: number) {
 }
 
 async function drawFolder(progress: (text: string) => void): Promise<void> {
-  progress("a picture of the unified package's neighbours");
+  progress("a real folder as a picture");
   const tree = folderTree(join(root, "node_modules", "zod", "src"), "zod");
   const drawn = polygonalPartitions().build(tree);
   const folder = join(root, "docs", "results");
