@@ -177,7 +177,13 @@ export class Graph {
     const viewed = spec.viewOffset === undefined ? undefined : spec.inputs[0];
     const root = viewed === undefined ? undefined : (viewed.root ?? viewed.source ?? viewed);
     const offset = (viewed?.offset ?? 0) + (spec.viewOffset ?? 0);
-    const tensor = new Tensor({ ...spec, pointer, name: "", owner: this, graph: this, root, offset });
+    const { dtype, shape, strides, op, inputs, gradient } = spec;
+    const tensor = new Tensor({
+      ...{ pointer, dtype, shape, strides, op, inputs, gradient, root, offset },
+      name: "",
+      owner: this,
+      graph: this,
+    });
     this.#numerics?.watch(tensor);
     return tensor;
   }
@@ -229,6 +235,8 @@ export class Graph {
       throw error;
     }
     for (const [tensor, values] of this.#constants) this.write(tensor, values);
+    // Nothing can be differentiated any more; kept graphs would else keep the wrappers of all their nodes alive.
+    for (const tensor of [...this.#targets, ...this.#early]) tensor.forgetHistory();
     return this;
   }
 

@@ -56,8 +56,8 @@ export class Tensor {
   readonly owner: TensorOwner;
   readonly graph: Graph | undefined;
   readonly op: string | undefined;
-  readonly inputs: readonly Tensor[];
-  readonly gradient: Gradient | undefined;
+  #inputs: readonly Tensor[];
+  #gradient: Gradient | undefined;
   readonly source: Tensor | undefined;
   readonly root: Tensor | undefined;
   readonly offset: number;
@@ -72,11 +72,23 @@ export class Tensor {
     this.owner = fields.owner;
     this.graph = fields.graph;
     this.op = fields.op;
-    this.inputs = fields.inputs ?? [];
-    this.gradient = fields.gradient;
+    this.#inputs = fields.inputs ?? [];
+    this.#gradient = fields.gradient;
     this.source = fields.source;
     this.root = fields.root;
     this.offset = fields.offset ?? 0;
+  }
+
+  /** What it was made of; empty once its graph is compiled. */
+  get inputs(): readonly Tensor[] {
+    return this.#inputs;
+  }
+  get gradient(): Gradient | undefined {
+    return this.#gradient;
+  }
+  forgetHistory(): void {
+    this.#inputs = [];
+    this.#gradient = undefined;
   }
 
   get rank(): number {
