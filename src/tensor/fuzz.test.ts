@@ -21,10 +21,10 @@ describe("random calls with random tensors", () => {
       errors: "",
     });
     const { calls, answered, ran } = JSON.parse(last) as Record<string, number>;
-    expect(calls).toBeGreaterThan(1000);
+    expect(calls).toBeGreaterThan(200);
     // Both halves must be there: calls that are answered, and calls that are refused.
     expect((answered ?? 0) / (calls ?? 1)).toBeGreaterThan(0.25);
     expect((answered ?? 0) / (calls ?? 1)).toBeLessThan(0.75);
-    expect(ran).toBeGreaterThan(10);
+    expect(ran).toBeGreaterThan(2);
   });
 });
