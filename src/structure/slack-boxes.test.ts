@@ -10,7 +10,8 @@ describe("boxes with slack", () => {
   it.each([2, 3])("keep side ratios, volumes and nesting in %s dimensions", (dims) => {
     for (const slack of slacks) {
       for (let seed = 0; seed < 8; seed++) {
-        const given = randomTree(seed, 300, 12);
+        // Few children with weights far apart, and many of like weight: the two ways a cut could go wrong.
+        const given = seed % 2 === 0 ? randomTree(seed, 300, 12) : randomTree(seed, 150, 1, 60);
         const tree = indexTree(given.parents);
         const { weights } = sumWeights(tree, given.weights);
         const unit = { low: new Array<number>(dims).fill(0), size: new Array<number>(dims).fill(1) };
