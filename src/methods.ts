@@ -12,8 +12,16 @@ export interface MethodRow {
   readonly state: "works" | "planned";
 }
 
-const published = (kind: MethodKind, rows: Record<string, readonly [arxiv: string, title: string]>): MethodRow[] =>
-  Object.entries(rows).map(([name, [arxiv, title]]) => ({ name, kind, title, arxiv, state: "planned" }));
+type Published = readonly [arxiv: string, title: string, state?: "works"];
+
+const published = (kind: MethodKind, rows: Record<string, Published>): MethodRow[] =>
+  Object.entries(rows).map(([name, [arxiv, title, state]]) => ({
+    name,
+    kind,
+    title,
+    arxiv,
+    state: state ?? "planned",
+  }));
 
 export const methods: readonly MethodRow[] = [
   ...published("cache", {
@@ -78,10 +86,10 @@ export const methods: readonly MethodRow[] = [
     "structural-recursion": ["2401.12947", "Does a model compute a recursive function, or a shortcut?"],
   }),
   ...published("structure", {
-    slugger: ["2112.05374", "A big graph stored exactly in far fewer edges"],
-    "bottom-up-communities": ["2306.00833", "The smallest groups first, then joined into a tree"],
-    "polygonal-partitions": ["1009.1866", "A weighted tree as nested convex polygons that never get thin"],
-    "dp-continual": ["2112.00828", "Counters published at every moment without exposing anyone"],
+    slugger: ["2112.05374", "A big graph stored exactly in far fewer edges", "works"],
+    "bottom-up-communities": ["2306.00833", "The smallest groups first, then joined into a tree", "works"],
+    "polygonal-partitions": ["1009.1866", "A weighted tree as nested convex polygons that never get thin", "works"],
+    "dp-continual": ["2112.00828", "Counters published at every moment without exposing anyone", "works"],
   }),
 ];
 
