@@ -9,9 +9,12 @@ import { slackRectangles } from "./slack-boxes.js";
 import { type StructureContext, structure } from "./structure.js";
 import { flattenTree, indexTree, sumWeights, type TreeNode, type WeightedTree } from "./weighted-tree.js";
 
+export { inscribedCircle } from "./convex-polygon.js";
 export { balances } from "./cut-tree.js";
 export type { Partition } from "./partition.js";
-export type { TreeNode, WeightedTree } from "./weighted-tree.js";
+export { placeBoxes } from "./slack-boxes.js";
+export { type Embedding, embedUltrametric, type UltrametricTree } from "./ultrametric-embedding.js";
+export { indexTree, sumWeights, type TreeNode, type WeightedTree } from "./weighted-tree.js";
 
 /** Polygonal partitions: draws a weighted tree as nested convex polygons that never get thin.
  *  Paper    de Berg, Onak, Sidiropoulos: Fat Polygonal Partitions with Applications to Visualization and Embeddings, 2013, arXiv 1009.1866.
