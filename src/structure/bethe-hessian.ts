@@ -15,12 +15,16 @@ export interface SpectralOptions {
   readonly signal?: AbortSignal;
 }
 
-export function spectralGroups(
-  graph: CompressedGraph,
-  options: SpectralOptions,
-): { labels: Int32Array; groups: number } {
+export interface SpectralResult {
+  readonly labels: Int32Array;
+  readonly groups: number;
+  /** There may be more groups than memory let it look for. */
+  readonly capped: boolean;
+}
+
+export function spectralGroups(graph: CompressedGraph, options: SpectralOptions): SpectralResult {
   const n = graph.nodeCount;
-  const one = { labels: new Int32Array(n), groups: 1 };
+  const one = { labels: new Int32Array(n), groups: 1, capped: false };
   const squared = options.form === "short" ? degreeRadius(graph) : leadingNonBacktracking(graph);
   const known = options.groups;
   if (known === 1) return one;
@@ -40,7 +44,7 @@ export function spectralGroups(
     random: options.random,
     signal: options.signal,
   });
-  return { labels, groups: clusters };
+  return { labels, groups: clusters, capped: found.capped };
 }
 
 /** y = H_r x. */
@@ -97,13 +101,14 @@ export function leadingNonBacktracking({ nodeCount, offsets, neighbors }: Compre
 
 interface FoundPairs {
   groups: number;
+  capped: boolean;
   values: Float64Array;
   vectors: Float64Array;
 }
 
 function lowest(graph: CompressedGraph, r: number, count: number, { random, signal }: SpectralOptions): FoundPairs {
   const pairs = lowestEigenpairs({ size: graph.nodeCount, count, apply: betheHessian(graph, r), random, signal });
-  return { groups: count, values: pairs.values, vectors: pairs.vectors };
+  return { groups: count, capped: false, values: pairs.values, vectors: pairs.vectors };
 }
 
 /** The pairs below zero, found by asking for more until one is not. */
@@ -117,7 +122,9 @@ function negativePairs(graph: CompressedGraph, r: number, { random, signal }: Sp
     let groups = 0;
     // An eigenvalue of rounding size is zero: it tells nothing apart.
     while (groups < count && pairs.values[groups]! < -1e-9 * (r * r + 1)) groups++;
-    if (groups < count || count === most) return { groups, values: pairs.values, vectors: pairs.vectors };
+    if (groups < count || count === most) {
+      return { groups, capped: groups === most && most < n - 1, values: pairs.values, vectors: pairs.vectors };
+    }
     start = pairs.vectors;
   }
 }

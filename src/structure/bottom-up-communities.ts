@@ -58,12 +58,14 @@ export const bottomUpCommunities = structure({
   create: (options) => (edges: EdgeList, context) => {
     const graph = compressGraph(edges);
     const warnings = edges.directed ? ["Directions of edges were dropped."] : [];
-    const { of, count, small } = bottomGroups(graph, options, { seed: options.seed, ...context });
+    const { of, count, small, capped } = bottomGroups(graph, options, { seed: options.seed, ...context });
     if (small.nodes > 0) {
       warnings.push(
         `${small.nodes} nodes in ${small.parts} connected parts of fewer than ${options.minComponent} nodes are leaf groups of their own.`,
       );
     }
+    if (capped)
+      warnings.push("There may be more bottom groups than memory let it look for; a larger number can be given.");
     // Without any edge there is nothing to join by.
     const joins =
       graph.edgeCount === 0
@@ -91,6 +93,7 @@ function bottomGroups(
   const of = new Int32Array(graph.nodeCount);
   let count = 0;
   let done = 0;
+  let capped = false;
   let next = 0;
   const room = new Int32Array(graph.nodeCount).fill(-1);
   for (const part of parts) {
@@ -104,12 +107,13 @@ function bottomGroups(
     const found = spectralGroups(inside, { groups: shares?.[next++], form: spectral, random, signal: context.signal });
     for (const [at, v] of part.entries()) of[v] = count + found.labels[at]!;
     count += found.groups;
+    capped ||= found.capped;
     done += part.length;
     context.onProgress?.(done, graph.nodeCount);
   }
   const small = parts.filter((part) => part.length < minComponent);
   const nodes = small.reduce((sum, part) => sum + part.length, 0);
-  return { of: renumber(of).labels, count, small: { parts: small.length, nodes } };
+  return { of: renumber(of).labels, count, small: { parts: small.length, nodes }, capped };
 }
 
 /** Nodes of each connected part, ascending. */
