@@ -26,7 +26,8 @@ type Finder = (graph: Planted, seed: number) => (groups: number) => Int32Array;
 
 const cutsOf = (tree: CommunityTree) => (groups: number) => tree.cut(groups);
 const finders: Record<string, Finder> = {
-  "bottom-up, exact": (graph, seed) => cutsOf(bottomUpCommunities({ groups: 8 }).build(graph, { seed })),
+  "bottom-up, exact": (graph, seed) =>
+    cutsOf(bottomUpCommunities({ groups: 8, spectral: "exact" }).build(graph, { seed })),
   "bottom-up, short": (graph, seed) =>
     cutsOf(bottomUpCommunities({ groups: 8, spectral: "short" }).build(graph, { seed })),
   "recursive bipartition": (graph, seed) => cutsOf(recursiveBipartition({ depth: 3 }).build(graph, { seed })),

@@ -18,7 +18,7 @@ import { subgraph } from "./subgraph.js";
  *           largest share of possible edges between them are joined
  *  Cost     O(K·E) a round of Lanczos, N·K² to orthogonalise, K² log K to join; memory O(E + N·K + K²)
  *  Differs  K of several parts is shared out by size (the paper has one part); joins closer than 10% may be shown as one; weights count in the
- *           joins only; the first of the K vectors is taken at √ρ; K is estimated up to what 1 GB of vectors allows
+ *           joins only; one radius for all vectors by default ("exact" finds one for each, for few groups); the first of the K vectors is taken at √ρ; K is estimated up to what 1 GB of vectors allows
  *  Not      louvain, paris, recursive-bipartition (the baselines, same result), slugger (groups that shorten, not groups that mean something)
  *  Errors   bad-input for negative or NaN weights, wrong ids; bad-option for K < 1, K > N, K below the number of large parts, cuts finer than the leaves */
 export const bottomUpCommunities = structure({
@@ -38,7 +38,7 @@ export const bottomUpCommunities = structure({
       .describe("density of a join: of all edges (average), or the largest of any two leaf groups (single)"),
     spectral: z
       .enum(["short", "exact"])
-      .default("exact")
+      .default("short")
       .describe("one radius from the degrees (short), or one for each eigenvector (exact)"),
     levels: z
       .number()
