@@ -1,29 +1,47 @@
-import type { Llama, LlamaContext, LlamaContextSequence, LlamaModel, Token } from "node-llama-cpp";
 import type { Contender } from "../lib/contender.js";
 import { importRival } from "../lib/rival.js";
 import { type DecodeLoad, type DecodeResult, type DecodeTask, timeTokens } from "./task.js";
 
 /** node-llama-cpp as its users call it: its defaults, on the CPU, with the threads of the setting. */
 
+/** What is used of it. The package is installed apart (bench/package.json), so its own types are not there for everybody. */
+interface Rival {
+  getLlama(options: { gpu: false; build: "never"; maxThreads: number }): Promise<Llama>;
+}
+interface Llama {
+  loadModel(options: { modelPath: string }): Promise<{ createContext(options: ContextOptions): Promise<Context> }>;
+  readonly llamaCppRelease: { readonly release: string };
+  dispose(): Promise<void>;
+}
+interface ContextOptions {
+  contextSize: number;
+  threads: number;
+  flashAttention: boolean | undefined;
+}
+interface Context {
+  getSequence(): Sequence;
+}
+interface Sequence {
+  clearHistory(): Promise<void>;
+  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterable<number>;
+}
+
 let llama: Llama | undefined;
-let model: LlamaModel | undefined;
-let context: LlamaContext | undefined;
-let sequence: LlamaContextSequence | undefined;
+let sequence: Sequence | undefined;
 
 export const contender: Contender<DecodeLoad, DecodeTask, DecodeResult> = {
   async load({ modelPath, threads, contextTokens, flashAttention }) {
-    const { getLlama } = await importRival<typeof import("node-llama-cpp")>("node-llama-cpp");
+    const { getLlama } = await importRival<Rival>("node-llama-cpp");
     llama = await getLlama({ gpu: false, build: "never", maxThreads: threads });
-    model = await llama.loadModel({ modelPath });
-    context = await model.createContext({ contextSize: contextTokens, threads, flashAttention });
+    const model = await llama.loadModel({ modelPath });
+    const context = await model.createContext({ contextSize: contextTokens, threads, flashAttention });
     sequence = context.getSequence();
     return { "llama.cpp in node-llama-cpp": llama.llamaCppRelease.release };
   },
   async run({ prompt, steps }) {
     if (sequence === undefined) throw new Error("The model is not loaded.");
     await sequence.clearHistory();
-    const input = Array.from(prompt) as Token[];
-    return timeTokens(sequence.evaluate(input, { temperature: 0, yieldEogToken: true }), steps);
+    return timeTokens(sequence.evaluate(Array.from(prompt), { temperature: 0, yieldEogToken: true }), steps);
   },
   async close() {
     await llama?.dispose();
