@@ -23,7 +23,7 @@ interface Context {
 }
 interface Sequence {
   clearHistory(): Promise<void>;
-  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterable<number>;
+  evaluate(tokens: number[], options: { temperature: number; yieldEogToken: boolean }): AsyncIterator<number>;
 }
 
 let llama: Llama | undefined;
