@@ -1,36 +1,11 @@
-import { type Command, Option } from "commander";
-import { examples, number, outputOptions } from "../options.js";
-import { runBench } from "../run-bench.js";
-import type { Session } from "../session.js";
-import { start } from "../start.js";
+import type { Command } from "commander";
+import { defineBench } from "../bench-command.js";
 
 /** `quire bench`: speed, side by side. */
-
-interface Flags {
-  readonly quick?: boolean;
-  readonly json?: boolean;
-  readonly model?: string;
-  readonly threads?: number;
-}
-
 export function define(command: Command): void {
-  command
-    .description("Measures speed and memory beside the alternatives, in one run.")
-    .argument("[name]", "which one; without a name, the names are listed")
-    .addOption(new Option("--quick", "in less than a minute"))
-    .addOption(new Option("-m, --model <name>", "model to measure with").env("QUIRE_MODEL"))
-    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }));
-  examples(outputOptions(command), ["quire bench", "quire bench decode --quick", "quire bench decode --quick --json"]);
-  command.action(start(run));
-}
-
-async function run(session: Session, name: string | undefined, flags: Flags): Promise<void> {
-  // The benches' own help lists their names.
-  if (name === undefined) return runBench(["--help"], session.signal);
-  const args = [name];
-  if (flags.quick) args.push("--quick");
-  if (flags.json) args.push("--json");
-  if (flags.model !== undefined) args.push("--model", flags.model);
-  if (flags.threads !== undefined) args.push("--threads", String(flags.threads));
-  await runBench(args, session.signal);
+  defineBench(command, "Measures speed and memory beside the alternatives, in one run.", [
+    "quire bench",
+    "quire bench decode --quick",
+    "quire bench decode --quick --json",
+  ]);
 }
