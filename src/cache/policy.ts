@@ -13,13 +13,14 @@ export interface CachePolicy extends Part<"cache"> {
 }
 
 export interface PolicyNeeds {
-  /** "columnSums": f32 [K, E], attention received so far, mean over the query heads of a group.
-   *  "lastRows": f32 [K, rows, E], the newest `rows` queries at prefill and 1 at each step. */
-  readonly attention?: "columnSums" | "lastRows";
-  readonly rows?: number;
+  /** f32 [E] a KV head: attention each entry has received since it came in, mean over the query heads of the group. */
+  readonly columnSums?: boolean;
+  /** Attention of the newest queries of the prompt, so many (fewer where the prompt is shorter), once it is in. */
+  readonly promptRows?: number;
+  /** Attention of the one query of every decoding step. */
+  readonly stepRow?: boolean;
   readonly keys?: boolean;
   readonly values?: boolean;
-  readonly queries?: boolean;
 }
 
 export interface CacheShape {
@@ -35,13 +36,9 @@ export interface CacheShape {
 export interface PolicyRun {
   /** A slice of a long prompt is in, for policies that can act on what they have seen so far; the last slice is `afterPrefill`. */
   afterPrefillSlice?(view: CacheView): Edit[];
-  /** A layer's part of the prompt is in. May return edits for this and earlier layers. */
-  afterPrefillLayer?(layer: number, view: CacheView): Edit[];
   afterPrefill?(view: CacheView): Edit[];
   /** `step` counts decoded tokens from 1. */
   afterStep?(view: CacheView, step: number): Edit[];
-  /** Before attention of a step reads a layer; a plan restricts reading and frees nothing. */
-  beforeRead?(layer: number, view: CacheView, step: number): ReadPlan | undefined;
   clone(): PolicyRun;
   stats?(): Record<string, number>;
 }
@@ -51,23 +48,32 @@ export interface CacheView {
   /** Tokens seen so far: the position of the next one. Never derive it from the entries held. */
   readonly tokens: number;
   readonly promptTokens: number;
+  /** What the engine will let the sequence produce at most. */
+  readonly maxNewTokens: number;
   entries(layer: number, kvHead: number): EntryView;
 }
 
+/** What a KV head of a layer holds; all arrays in the order of `slots`. What `needs` did not ask for is undefined. */
 export interface EntryView {
   /** Occupied slots, ascending by position. */
   readonly slots: Int32Array;
-  /** Text position of each of `slots`. */
+  /** Text position of each. */
   readonly positions: Int32Array;
-  /** How many tokens each of `slots` stands for; 1 unless merged. */
+  /** How many tokens each stands for; 1 unless merged. */
   readonly mass: Float32Array;
-  /** What `needs` asked for, in the order of `slots`. */
-  readonly attention?: Float32Array;
+  /** f32 [E] */
+  readonly columnSums?: Float32Array;
+  /** f32 [G, rows, E]: softmax weights of the group's G query heads for the newest `rows` queries, oldest first: those of the prompt
+   *  in `afterPrefill`, the one of the step in `afterStep`. */
+  readonly rows?: Float32Array;
+  readonly rowCount?: number;
+  /** f32 [E, D], rotated at their positions. */
   readonly keys?: Float32Array;
   readonly values?: Float32Array;
 }
 
-/** `layer` or `kvHead` left out = all of them. */
+/** `layer` left out = all managed layers, `kvHead` left out = all heads. The heads of one layer must hold equally many entries once all
+ *  edits of a hook are made; layers may differ. */
 interface Target {
   readonly layer?: number;
   readonly kvHead?: number;
@@ -76,15 +82,8 @@ interface Target {
 export type Edit =
   /** Physical drop of all other slots. */
   | (Target & { readonly kind: "keep"; readonly slots: Int32Array })
-  /** Each group becomes one entry at its first slot: mean of keys and values weighted by mass. */
-  | (Target & { readonly kind: "merge"; readonly groups: readonly Int32Array[] })
-  | (Target & { readonly kind: "quantise"; readonly bits: number });
-
-export interface ReadPlan {
-  /** Per KV head (or per query head, when there are as many): the slots that are read. */
-  readonly slots: readonly Int32Array[];
-  readonly positions: "true" | "slot" | readonly Int32Array[];
-}
+  /** Each group becomes one entry at its first slot: mean of keys and values weighted by mass, position of the first. */
+  | (Target & { readonly kind: "merge"; readonly groups: readonly Int32Array[] });
 
 export function cachePolicy<Options extends z.ZodObject>(
   definition: MethodDefinition<Options> & {

@@ -136,8 +136,7 @@ export class Engine {
         },
       );
     }
-    const { attention, keys, values, queries } = policy.needs;
-    if (attention !== undefined || keys === true || values === true || queries === true) {
+    if (Object.keys(policy.needs).length > 0) {
       throw new QuireError(
         "unsupported",
         `The cache policy ${policy.name} observes attention, which the engine does not offer yet.`,

@@ -14,6 +14,7 @@ export interface SequenceOptions {
   readonly policy: CachePolicy;
   readonly sampler: Sampler;
   readonly output: Output;
+  readonly maxTokens: number;
   readonly signal?: AbortSignal;
 }
 
@@ -246,7 +247,7 @@ export class Sequence {
   #applyPolicy(complete: boolean): void {
     const run = this.#policyRun;
     const isPrompt = this.stats.completionTokens === 0;
-    const view = cacheView(this.store, this.#options.prompt.length);
+    const view = cacheView(this.store, this.#options.prompt.length, this.#options.maxTokens);
     let edits: Edit[] | undefined;
     if (!isPrompt) edits = run.afterStep?.(view, ++this.#steps);
     else if (complete) edits = run.afterPrefill?.(view);
@@ -256,10 +257,11 @@ export class Sequence {
   }
 }
 
-function cacheView(store: KeyValueStore, promptTokens: number): CacheView {
+function cacheView(store: KeyValueStore, promptTokens: number, maxNewTokens: number): CacheView {
   return {
     tokens: store.tokens,
     promptTokens,
+    maxNewTokens,
     entries: () => {
       const slots = store.occupied();
       return {
