@@ -87,7 +87,7 @@ export type Edit =
 
 export function cachePolicy<Options extends z.ZodObject>(
   definition: MethodDefinition<Options> & {
-    needs?: PolicyNeeds;
+    needs?: PolicyNeeds | ((options: z.output<Options>) => PolicyNeeds);
     rewinds?: boolean;
     create(options: z.output<Options>, shape: CacheShape): PolicyRun;
   },
@@ -95,7 +95,7 @@ export function cachePolicy<Options extends z.ZodObject>(
   const { create, needs = {}, rewinds = false, ...head } = definition;
   return defineMethod({ ...head, kind: "cache" }, (options, part) => ({
     ...part,
-    needs,
+    needs: typeof needs === "function" ? needs(options) : needs,
     rewinds,
     create: (shape) => create(options, shape),
   }));
