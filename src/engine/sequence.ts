@@ -1,10 +1,11 @@
-import type { CachePolicy, CacheView, Edit, PolicyRun } from "../cache/policy.js";
-import { type KeyValueStore, slotStep } from "../cache/store/key-values.js";
+import type { CachePolicy, PolicyRun } from "../cache/policy.js";
+import type { KeyValueStore } from "../cache/store/key-values.js";
 import type { Choice, Decoder, RowsRequest, RowsResult, Sampler, SequenceMemory } from "../decode/decoder.js";
 import { isQuireError, QuireError } from "../errors.js";
 import { AsyncQueue } from "./async-queue.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
+import { PolicyDriver } from "./policy-driver.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. */
 
@@ -39,8 +40,6 @@ export interface HeldMemory {
   readonly policyLabel: string;
 }
 
-const largestSlice = 512;
-
 export class Sequence {
   readonly id: number;
   readonly pieces = new AsyncQueue<OutputPiece>();
@@ -53,7 +52,7 @@ export class Sequence {
   error: unknown;
 
   readonly #options: SequenceOptions;
-  readonly #policyRun: PolicyRun;
+  readonly #policy: PolicyDriver;
   readonly #generator: Generator<RowsRequest, void, RowsResult>;
   readonly #held: number[];
   readonly #started = performance.now();
@@ -62,7 +61,6 @@ export class Sequence {
   /** Logits of finished slices, where more than one slice was needed and all are wanted. */
   #kept: Float32Array[] = [];
   #newest: Int32Array = new Int32Array(0);
-  #steps = 0;
 
   constructor(
     id: number,
@@ -74,7 +72,13 @@ export class Sequence {
     this.signal = options.signal;
     this.store = memory.store;
     this.#held = Array.from(memory.tokens);
-    this.#policyRun = memory.policyRun;
+    this.#policy = new PolicyDriver({
+      policy: options.policy,
+      run: memory.policyRun,
+      store: memory.store,
+      promptTokens: options.prompt.length,
+      maxNewTokens: options.maxTokens,
+    });
     this.stats = {
       promptTokens: options.prompt.length,
       cachedTokens: memory.tokens.length,
@@ -141,7 +145,7 @@ export class Sequence {
     this.stats.passes++;
     this.stats.rows += rows;
     const complete = this.#done === request.tokens.length;
-    this.#applyPolicy(complete);
+    this.#policy.afterPass(this.wantedRows);
     if (!complete) {
       if (request.want === "all") for (let row = 0; row < rows; row++) this.#kept.push(logits(row).slice());
       return;
@@ -177,7 +181,7 @@ export class Sequence {
     return {
       store: this.store,
       tokens: Int32Array.from(this.#held),
-      policyRun: this.#policyRun,
+      policyRun: this.#policy.run,
       policyLabel: this.#options.policy.label,
     };
   }
@@ -243,47 +247,4 @@ export class Sequence {
       },
     };
   }
-
-  #applyPolicy(complete: boolean): void {
-    const run = this.#policyRun;
-    const isPrompt = this.stats.completionTokens === 0;
-    const view = cacheView(this.store, this.#options.prompt.length, this.#options.maxTokens);
-    let edits: Edit[] | undefined;
-    if (!isPrompt) edits = run.afterStep?.(view, ++this.#steps);
-    else if (complete) edits = run.afterPrefill?.(view);
-    else edits = run.afterPrefillSlice?.(view);
-    const room = complete ? slotStep : Math.min(this.wantedRows, largestSlice);
-    for (const edit of edits ?? []) applyEdit(this.store, edit, this.#options.policy.name, room);
-  }
-}
-
-function cacheView(store: KeyValueStore, promptTokens: number, maxNewTokens: number): CacheView {
-  return {
-    tokens: store.tokens,
-    promptTokens,
-    maxNewTokens,
-    entries: () => {
-      const slots = store.occupied();
-      return {
-        slots,
-        positions: slots.map((slot) => store.positions[slot] ?? 0),
-        mass: new Float32Array(slots.length).fill(1),
-      };
-    },
-  };
-}
-
-/** `room`: entries that will be added soon, for which memory is kept. */
-function applyEdit(store: KeyValueStore, edit: Edit, policy: string, room: number): void {
-  if (edit.kind !== "keep" || edit.layer !== undefined || edit.kvHead !== undefined) {
-    throw new QuireError(
-      "unsupported",
-      `The cache policy ${policy} asked for an edit that the cache cannot make yet.`,
-      {
-        got: edit.kind,
-        expected: "keep, for all layers and heads alike",
-      },
-    );
-  }
-  store.keep(edit.slots, room);
 }
