@@ -1,0 +1,111 @@
+import { defaultEmbedder } from "../../corpus-session.js";
+import { Embedder } from "../../engine/embedder.js";
+import { QuireError } from "../../errors.js";
+import { Quire } from "../../quire.js";
+import { cpuFeatures } from "../../tensor/device.js";
+import { resolveModel } from "../../weights/resolve-model.js";
+import type {
+  EmbedderInfo,
+  EngineClient,
+  EngineInfo,
+  EngineJob,
+  EnginePass,
+  EnginePiece,
+  EngineResult,
+  EngineSettings,
+  EngineState,
+  EngineVectors,
+  OpenEngineOptions,
+} from "./client.js";
+import { Listeners } from "./listeners.js";
+
+/** An engine with a model in this process: what the child process runs, and what tests may use directly. */
+
+export async function openLocalEngine(
+  settings: EngineSettings,
+  options: OpenEngineOptions = {},
+): Promise<EngineClient> {
+  const { model, embedder: _, ...open } = settings;
+  const quire = await Quire.open(model, { ...open, signal: options.signal, onProgress: options.onProgress });
+  try {
+    const embedder = await openEmbedder(settings, options);
+    return localEngine(quire, embedder);
+  } catch (error) {
+    await quire.close();
+    throw error;
+  }
+}
+
+interface NamedEmbedder {
+  readonly name: string;
+  readonly embedder: Embedder;
+}
+
+/** Without its embedding model a server still serves; searching is by words then. */
+async function openEmbedder(settings: EngineSettings, options: OpenEngineOptions): Promise<NamedEmbedder | undefined> {
+  const name = settings.embedder ?? defaultEmbedder;
+  if (name === "none") return undefined;
+  try {
+    const resolved = await resolveModel(name, { signal: options.signal, offline: settings.offline });
+    const precision = cpuFeatures().has("AVX512_BF16") ? "bf16" : "stored";
+    const { threads } = settings;
+    return { name, embedder: await Embedder.open(resolved.path, { threads, device: "cpu", precision }) };
+  } catch (error) {
+    if (settings.embedder !== undefined || options.signal?.aborted === true) throw error;
+    options.onNotice?.(`The embedding model ${name} cannot be had (${(error as Error).message}) Searching by words.`);
+    return undefined;
+  }
+}
+
+function localEngine(quire: Quire, named: NamedEmbedder | undefined): EngineClient {
+  const passes = new Listeners<[EnginePass]>();
+  let state: EngineState = "ready";
+  const info: EngineInfo = {
+    model: quire.name,
+    path: quire.path,
+    contextTokens: quire.contextTokens,
+    parameters: quire.parameters,
+    device: (quire.device.description || quire.device.name).trim(),
+    threads: quire.device.threads,
+    schedule: "stall-free",
+    embedder: named === undefined ? undefined : describe(named),
+  };
+
+  async function* generate(job: EngineJob, signal?: AbortSignal): AsyncGenerator<EnginePiece, EngineResult> {
+    const { finishReason, tokens, usage, stats } = yield* quire.streamTokens(job.prompt, { ...job.options, signal });
+    return { finishReason, tokens, usage, stats };
+  }
+
+  async function embed(texts: readonly string[], signal?: AbortSignal): Promise<EngineVectors> {
+    if (named !== undefined) return named.embedder.embedAll(texts, { signal });
+    throw noEmbedder();
+  }
+
+  return {
+    info,
+    get state() {
+      return state;
+    },
+    restarts: 0,
+    generate,
+    embed,
+    whenReady: async () => {},
+    onPass: (listener) => passes.add(listener),
+    onState: () => () => {},
+    close: async () => {
+      state = "down";
+      await named?.embedder.close();
+      await quire.close();
+    },
+  };
+}
+
+function describe({ name, embedder }: NamedEmbedder): EmbedderInfo {
+  return { name, id: embedder.id, dimensions: embedder.dimensions, maxTokens: embedder.maxTokens };
+}
+
+export function noEmbedder(): QuireError {
+  return new QuireError("unsupported", "This server has no embedding model.", {
+    fix: "Start it with --embedder all-minilm-l6-v2, or another embedding model.",
+  });
+}
