@@ -15,13 +15,21 @@ export interface AllChunks {
   readonly dimensions: number;
 }
 
-export async function readAllChunks(tables: ReadableTables, signal?: AbortSignal): Promise<AllChunks> {
+export interface AllChunksOptions {
+  /** Default true. */
+  readonly vectors?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export async function readAllChunks(tables: ReadableTables, options: AllChunksOptions = {}): Promise<AllChunks> {
+  const { signal } = options;
+  const withVectors = tables.hasVectors && options.vectors !== false;
   return onTables("Reading the index", async () => {
-    const columns = tables.hasVectors ? [...chunkColumns, "vector"] : [...chunkColumns];
+    const columns = withVectors ? [...chunkColumns, "vector"] : [...chunkColumns];
     const found: { chunk: Chunk; vector: Float32Array | undefined }[] = [];
     for await (const batch of tables.store.chunks.query().select(columns)) {
       throwIfAborted(signal);
-      const vectors = tables.hasVectors ? batch.getChild("vector") : null;
+      const vectors = withVectors ? batch.getChild("vector") : null;
       for (const [i, row] of (batch.toArray() as unknown as ChunkRow[]).entries()) {
         const vector = vectors?.get(i) as { toArray(): Float32Array } | null | undefined;
         found.push({ chunk: chunkOfRow(row), vector: vector?.toArray() });

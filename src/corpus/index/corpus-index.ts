@@ -12,7 +12,7 @@ import { fileProblem } from "../file-problem.js";
 import { parseDocument } from "../parse/parse.js";
 import type { Candidate, CandidateSource, SearchMode } from "../select/selector.js";
 import { emptyCorpus, type WalkOptions } from "../walk.js";
-import { type AllChunks, indexVersion, readAllChunks } from "./all-chunks.js";
+import { type AllChunks, type AllChunksOptions, indexVersion, readAllChunks } from "./all-chunks.js";
 import { IndexKeeper } from "./keeper.js";
 import { IndexReader, type IndexStats, type ReadableTables } from "./reader.js";
 import { neighboursOf, searchHybrid, searchText, searchVector } from "./search.js";
@@ -62,7 +62,7 @@ export interface CorpusIndex extends CandidateSource {
   /** The document as it is now; its id says whether it is still what was indexed. */
   document(uri: string, signal?: AbortSignal): Promise<Document>;
   /** Every chunk, with its vector where all have one of the embedder in use. */
-  all(signal?: AbortSignal): Promise<AllChunks>;
+  all(options?: AllChunksOptions): Promise<AllChunks>;
   /** Changes when and only when what is indexed changes. */
   version(): Promise<string>;
   stats(): Promise<IndexStats>;
@@ -105,7 +105,7 @@ export async function openCorpusIndex(folder: string, options: CorpusIndexOption
       });
       return parseDocument({ uri, bytes, signal });
     },
-    all: (signal = options.signal) => reader.read((tables) => readAllChunks(tables, signal)),
+    all: (wanted) => reader.read((tables) => readAllChunks(tables, { signal: options.signal, ...wanted })),
     version: () => reader.read(indexVersion),
     stats: () => reader.stats(),
     async close() {
