@@ -75,11 +75,14 @@ export const gemma3: Architecture<Gemma3Config> = {
     let x = batch.graph.use(weights.get("token_embd.weight")).getRows(batch.tokens).scale(Math.sqrt(config.hiddenSize));
     for (const layer of layerNumbers(config)) {
       const global = isGlobal(config, layer);
-      const normalise = (part: Tensor, which: "q" | "k"): Tensor =>
-        normed(part, `blk.${layer}.attn_${which}_norm.weight`);
+      // Queries are scaled before attention rounds them to f16, so that texts agree with llama.cpp's to the last token.
+      const normalise = (part: Tensor, which: "q" | "k"): Tensor => {
+        const unit = normed(part, `blk.${layer}.attn_${which}_norm.weight`);
+        return which === "q" ? unit.scale(config.queryScale) : unit;
+      };
       let attended = selfAttention(normed(x, `blk.${layer}.attn_norm.weight`), layer, config, weights, batch, {
         rope: global ? globalRope : localRope,
-        scale: config.queryScale,
+        scale: 1,
         normalise,
         ...(global ? {} : { window: config.slidingWindow }),
       });
