@@ -123,6 +123,12 @@ const loaders: Loaders = {
   cache: {
     full: async () => (await import("./cache/full.js")).full,
     window: async () => (await import("./cache/window.js")).window,
+    snapkv: async () => (await import("./cache/snapkv.js")).snapkv,
+    random: async () => (await import("./cache/random.js")).random,
+    h2o: async () => (await import("./cache/h2o.js")).h2o,
+    cake: async () => (await import("./cache/cake.js")).cake,
+    "lazy-eviction": async () => (await import("./cache/lazy-eviction.js")).lazyEviction,
+    chelsea: async () => (await import("./cache/chelsea.js")).chelsea,
   },
   decoder: {
     autoregressive: async () => (await import("./decode/autoregressive.js")).autoregressive,

@@ -1,4 +1,10 @@
 /** Cache policies: the interface and the parts, for use and for writing your own. */
+export { cake } from "./cake.js";
+export { chelsea } from "./chelsea.js";
 export { full } from "./full.js";
+export { h2o } from "./h2o.js";
+export { lazyEviction } from "./lazy-eviction.js";
 export * from "./policy.js";
+export { random } from "./random.js";
+export { snapkv } from "./snapkv.js";
 export { window } from "./window.js";
