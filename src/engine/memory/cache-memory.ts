@@ -1,0 +1,109 @@
+import { type KeyValueShape, KeyValueStore, roundUp } from "../../cache/store/key-values.js";
+import type { Device } from "../../tensor/device.js";
+import { entryWidths } from "./entry-run.js";
+import type { SharedPrefixes } from "./shared-prefixes.js";
+
+/** One limit for the memory of all caches together: of running sequences, of those kept for a next turn, and of shared prefixes. When
+ *  room is needed, prefixes go first (least recently used), then memories kept for a next turn (oldest first); running sequences are
+ *  the engine's to preempt. */
+
+export interface CacheMemoryOptions {
+  readonly device: Device;
+  readonly shape: KeyValueShape;
+  readonly limitBytes: number;
+  readonly prefixes?: SharedPrefixes;
+  /** Called before a memory is freed. */
+  beforeClose(store: KeyValueStore): void;
+}
+
+export class CacheMemory {
+  readonly limitBytes: number;
+  readonly prefixes: SharedPrefixes | undefined;
+  readonly #options: CacheMemoryOptions;
+  readonly #tokenBytes: number;
+  /** Bytes that a memory will need at most, where that was promised to it. */
+  readonly #open = new Map<KeyValueStore, { promised: number; kept: boolean }>();
+
+  constructor(options: CacheMemoryOptions) {
+    this.#options = options;
+    this.limitBytes = options.limitBytes;
+    this.prefixes = options.prefixes;
+    this.#tokenBytes = entryWidths(options.shape).reduce((sum, bytes) => sum + bytes, 0);
+  }
+
+  get usedBytes(): number {
+    let sum = this.prefixes?.bytes ?? 0;
+    for (const [store, { promised }] of this.#open) sum += Math.max(store.sizeBytes, promised);
+    return sum;
+  }
+
+  /** Bytes held, without what is only promised. */
+  get heldBytes(): number {
+    let sum = this.prefixes?.bytes ?? 0;
+    for (const store of this.#open.keys()) sum += store.sizeBytes;
+    return sum;
+  }
+
+  /** Memories that are open. */
+  get stores(): number {
+    return this.#open.size;
+  }
+
+  bytesFor(entries: number): number {
+    return roundUp(entries) * this.#tokenBytes;
+  }
+
+  open(entries: number): KeyValueStore {
+    const store = new KeyValueStore(this.#options.device, this.#options.shape, entries);
+    this.#open.set(store, { promised: 0, kept: false });
+    return store;
+  }
+
+  isOpen(store: KeyValueStore): boolean {
+    return this.#open.has(store);
+  }
+
+  /** Counts a memory as if it had grown to so many bytes already; 0 takes the promise back. */
+  promise(store: KeyValueStore, bytes: number): void {
+    const entry = this.#open.get(store);
+    if (entry !== undefined) entry.promised = Math.min(bytes, this.limitBytes);
+  }
+
+  /** A memory that waits for a next turn may be taken away when others need room. */
+  keep(store: KeyValueStore, kept: boolean): void {
+    const entry = this.#open.get(store);
+    if (entry === undefined) return;
+    // The newest comes last, and goes last.
+    this.#open.delete(store);
+    this.#open.set(store, { promised: 0, kept });
+  }
+
+  close(store: KeyValueStore): void {
+    if (!this.#open.delete(store)) return;
+    this.#options.beforeClose(store);
+    store.close();
+  }
+
+  /** Whether so many more bytes fit, once what nobody uses has been given up. */
+  makeRoom(bytes: number): boolean {
+    const missing = () => this.usedBytes + bytes - this.limitBytes;
+    if (missing() > 0) this.prefixes?.evict(missing());
+    for (const [store, { kept }] of this.#open) {
+      if (missing() <= 0) break;
+      if (kept) this.close(store);
+    }
+    return missing() <= 0;
+  }
+
+  /** The same, giving up prefixes only. */
+  makeRoomAmongPrefixes(bytes: number): boolean {
+    const missing = this.usedBytes + bytes - this.limitBytes;
+    if (missing > 0) this.prefixes?.evict(missing);
+    return this.usedBytes + bytes <= this.limitBytes;
+  }
+
+  closeAll(): void {
+    for (const store of [...this.#open.keys()]) this.close(store);
+    this.prefixes?.evict(Number.POSITIVE_INFINITY);
+  }
+}
