@@ -1,10 +1,11 @@
-import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
+import type { KeyValueStore, Reservation } from "../cache/store/key-values.js";
 import { QuireError } from "../errors.js";
 import type { AttendOptions, Batch } from "../models/architecture.js";
 import { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { fillMask } from "./mask.js";
+import { classKey, layerClasses } from "./layer-classes.js";
 import type { LoadedModel } from "./model.js";
+import { SegmentInputs } from "./segment-inputs.js";
 
 /** One pass over the rows of many sequences: every weight multiplies all rows together, attention runs per sequence against its own
  *  memory. Graphs are kept and used again while the shape of the pass stays the same, which for decoding is most of the time. */
@@ -15,7 +16,7 @@ export interface Segment {
   readonly tokens: Int32Array;
   readonly positions: Int32Array;
   /** Where the rows' keys and values go; reserved before. */
-  readonly slots: Int32Array;
+  readonly slots: Reservation;
   /** Indices of rows whose logits are wanted. */
   readonly wanted: Int32Array;
   /** Who sees whom among the rows of the request; default: what lies at or before a row's position. */
@@ -27,12 +28,6 @@ export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Arra
 export interface PassResult {
   /** f32 [V] of the `index`-th wanted row of a segment. Valid until the next pass. */
   logits(segment: number, index: number): Float32Array;
-}
-
-interface SegmentInputs {
-  readonly slots: Tensor;
-  /** By window; 0 = no window. */
-  readonly masks: Map<number, Tensor>;
 }
 
 interface BuiltPass {
@@ -97,8 +92,8 @@ export class ForwardPass {
 
   #check(segments: readonly Segment[]): void {
     const { vocabSize } = this.model.config;
-    for (const { tokens, positions, slots, store } of segments) {
-      if (tokens.length === 0 || positions.length !== tokens.length || slots.length !== tokens.length) {
+    for (const { tokens, positions, slots } of segments) {
+      if (tokens.length === 0 || positions.length !== tokens.length || slots.positions.length !== tokens.length) {
         throw new QuireError("bad-input", "A pass needs a token, a position and a slot for every row.");
       }
       for (const token of tokens) {
@@ -109,10 +104,6 @@ export class ForwardPass {
           });
         }
       }
-      for (const slot of slots) {
-        if (slot < 0 || slot >= store.capacity)
-          throw new QuireError("bad-input", `Slot ${slot} lies outside the cache.`);
-      }
     }
   }
 
@@ -122,7 +113,7 @@ export class ForwardPass {
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
     const parts = segments.map(
-      ({ store, tokens }) => `${store.id}.${store.generation}.${tokens.length}.${roundUp(store.extent)}`,
+      ({ store, tokens }) => `${store.id}.${store.generation}.${tokens.length}.${classKey(layerClasses(store))}`,
     );
     const key = `${parts.join(" ")} | ${wanted}`;
     let pass = this.#built.get(key);
@@ -171,19 +162,14 @@ export class ForwardPass {
       const tokens = graph.input("tokens", "i32", [rows]);
       const positions = graph.input("positions", "i32", [rows]);
       const wanted = wantedRows === rows ? undefined : graph.input("wanted", "i32", [wantedRows]);
-      const inputs = segments.map(
-        ({ tokens: own }, index): SegmentInputs => ({
-          slots: graph.input(`slots ${index}`, "i64", [own.length]),
-          masks: new Map(),
-        }),
-      );
+      const inputs = segments.map((segment, index) => new SegmentInputs(graph, segment, index));
       const batch: Batch = {
         graph,
         tokens,
         positions,
         wanted: (x) => (wanted === undefined ? x : x.getRows(wanted)),
         attend: (layer, queries, keys, values, options) =>
-          attend(graph, segments, inputs, layer, queries, keys, values, options),
+          attend(segments, inputs, layer, queries, keys, values, options),
       };
       const output = graph.output(architecture.forward(config, weights, batch), "logits");
       graph.compile();
@@ -206,10 +192,7 @@ export class ForwardPass {
       tokens.set(segment.tokens, row);
       positions.set(segment.positions, row);
       const inputs = pass.segments[index] as SegmentInputs;
-      const slots = graph.host<BigInt64Array>(inputs.slots);
-      for (const [i, slot] of segment.slots.entries()) slots[i] = BigInt(slot);
-      for (const [window, mask] of inputs.masks)
-        fillMask(graph.host<Uint16Array>(mask), segment, mask.size(-1), window);
+      inputs.fill(segment);
       for (const own of segment.wanted) {
         if (wanted !== undefined) wanted[want] = row + own;
         want++;
@@ -220,7 +203,6 @@ export class ForwardPass {
 }
 
 function attend(
-  graph: Graph,
   segments: readonly Segment[],
   inputs: readonly SegmentInputs[],
   layer: number,
@@ -229,24 +211,13 @@ function attend(
   values: Tensor,
   options: AttendOptions,
 ): Tensor {
-  const { scale, softcap, window = 0 } = options;
   let start = 0;
   let result: Tensor | undefined;
-  for (const [index, { store, tokens }] of segments.entries()) {
+  for (const [index, { tokens }] of segments.entries()) {
     const rows = tokens.length;
-    const read = roundUp(store.extent);
-    const { slots, masks } = inputs[index] as SegmentInputs;
-    let mask = masks.get(window);
-    if (mask === undefined) {
-      mask = graph.input(`mask ${index} ${window}`, "f16", [rows, read]);
-      masks.set(window, mask);
-    }
-    const own = (x: Tensor): Tensor => (segments.length === 1 ? x : x.slice(0, start, rows)).permute(1, 0, 2);
-    const stored = store.layer(layer);
-    const allKeys = stored.keys.setRows(slots, own(keys)).slice(1, 0, read);
-    const allValues = stored.values.setRows(slots, own(values)).slice(1, 0, read);
-    const attended = own(queries).flashAttention(allKeys, allValues, { mask, scale, softcap });
-    const flat = attended.reshape(rows, attended.size(1) * attended.size(2));
+    const from = start;
+    const own = (x: Tensor): Tensor => (segments.length === 1 ? x : x.slice(0, from, rows)).permute(1, 0, 2);
+    const flat = (inputs[index] as SegmentInputs).attend(layer, own(queries), own(keys), own(values), options);
     result = result === undefined ? flat : result.concat(flat, 0);
     start += rows;
   }

@@ -1,6 +1,6 @@
 import type { CachePolicy, CacheView, Edit, PolicyRun } from "../cache/policy.js";
-import { type KeyValueStore, slotStep } from "../cache/store/key-values.js";
-import { QuireError } from "../errors.js";
+import { editStore } from "../cache/store/edit-store.js";
+import type { KeyValueStore } from "../cache/store/key-values.js";
 
 /** Shows a sequence's memory to its cache policy after every pass, and makes the edits that it asks for. */
 
@@ -29,13 +29,14 @@ export class PolicyDriver {
   /** `left`: rows of the request that were not evaluated yet. */
   afterPass(left: number): void {
     const { policy, run, store, promptTokens } = this.#options;
+    const inPrompt = store.tokens <= promptTokens;
     const view = cacheView(this.#options);
     let edits: Edit[] | undefined;
     if (store.tokens < promptTokens) edits = run.afterPrefillSlice?.(view);
     else if (store.tokens === promptTokens) edits = run.afterPrefill?.(view);
     else edits = run.afterStep?.(view, ++this.#steps);
-    const room = left === 0 ? slotStep : Math.min(left, largestSlice);
-    for (const edit of edits ?? []) applyEdit(store, edit, policy.name, room);
+    const room = left === 0 ? 1 : Math.min(left, largestSlice);
+    editStore(store, edits ?? [], { policy: policy.name, room, slack: inPrompt ? 0 : 0.5 });
   }
 }
 
@@ -44,28 +45,15 @@ function cacheView({ store, promptTokens, maxNewTokens }: PolicyDriverOptions): 
     tokens: store.tokens,
     promptTokens,
     maxNewTokens,
-    entries: () => {
-      const slots = store.occupied();
+    entries: (layer, kvHead) => {
+      const slots = store.occupied(layer, kvHead);
+      const map = store.heads.get(layer)?.heads[kvHead];
+      const { positions } = map ?? store.groupOf(layer).slots;
       return {
         slots,
-        positions: slots.map((slot) => store.positions[slot] ?? 0),
-        mass: new Float32Array(slots.length).fill(1),
+        positions: slots.map((slot) => positions[slot] ?? 0),
+        mass: Float32Array.from(slots, (slot) => map?.massOf(slot) ?? 1),
       };
     },
   };
-}
-
-/** `room`: entries that will be added soon, for which memory is kept. */
-function applyEdit(store: KeyValueStore, edit: Edit, policy: string, room: number): void {
-  if (edit.kind !== "keep" || edit.layer !== undefined || edit.kvHead !== undefined) {
-    throw new QuireError(
-      "unsupported",
-      `The cache policy ${policy} asked for an edit that the cache cannot make yet.`,
-      {
-        got: edit.kind,
-        expected: "keep, for all layers and heads alike",
-      },
-    );
-  }
-  store.keep(edit.slots, room);
 }

@@ -1,5 +1,5 @@
 import type { CachePolicy, PolicyRun } from "../cache/policy.js";
-import type { KeyValueStore } from "../cache/store/key-values.js";
+import type { KeyValueStore, Reservation } from "../cache/store/key-values.js";
 import type { Choice, Decoder, RowsRequest, RowsResult, Sampler, SequenceMemory } from "../decode/decoder.js";
 import { isQuireError, QuireError } from "../errors.js";
 import { AsyncQueue } from "./async-queue.js";
@@ -60,7 +60,7 @@ export class Sequence {
   #done = 0;
   /** Logits of finished slices, where more than one slice was needed and all are wanted. */
   #kept: Float32Array[] = [];
-  #newest: Int32Array = new Int32Array(0);
+  #newest: Reservation | undefined;
 
   constructor(
     id: number,
@@ -239,7 +239,7 @@ export class Sequence {
       },
       keepRows: (rows, kept) => {
         const slots = newest();
-        if (slots.length !== rows)
+        if (slots?.positions.length !== rows)
           throw new QuireError("bad-input", "Only the rows of the newest request can be kept or taken back.");
         const tokens = held.splice(held.length - rows);
         held.push(...Array.from(kept, (row) => tokens[row] ?? 0));

@@ -1,47 +1,60 @@
 import { QuireError } from "../../errors.js";
 import type { Device } from "../../tensor/device.js";
 import { dtypes } from "../../tensor/dtype.js";
-import { Storage, type TensorSpec } from "../../tensor/storage.js";
-import type { Tensor } from "../../tensor/tensor.js";
+import type { CacheType } from "./entry-codec.js";
+import { HeadSlots } from "./head-slots.js";
+import { LayerMemory, type LayerParts, type LayerShape } from "./layer-memory.js";
+import { QueryRing } from "./query-ring.js";
+import { SharedSlots } from "./shared-slots.js";
 
 /** Keys and values of one sequence, for all layers, in slots. Keys are stored rotated at their text position, so the order of
- *  slots means nothing and a freed slot can take any later entry. Each layer holds keys and values as [K, capacity, D]: a head's
- *  entries lie together, and attention reads a prefix of the capacity. Grows by steps; shrinks when a policy has dropped much.
- *  All layers and heads share one map of slots. */
+ *  slots means nothing and a freed slot can take any later entry. Attention reads a prefix of a layer's capacity.
+ *  As long as nothing but all managed layers together was edited, layers share one map of slots; from the first edit of a layer or
+ *  head on, each managed layer has its own, head by head (`heads`), and its own size. */
 
-export type CacheType = "f16" | "f32" | "q8_0";
-
-export interface LayerKeysValues {
-  readonly keys: Tensor;
-  readonly values: Tensor;
-}
+export type { CacheType } from "./entry-codec.js";
 
 export interface KeyValueShape {
-  readonly layers: readonly { readonly kvHeads: number; readonly headDim: number }[];
+  /** Those with a built-in window are not managed: edits leave them alone. */
+  readonly layers: readonly LayerShape[];
   readonly type: CacheType;
+}
+
+/** Layers that share one map. */
+export interface SlotGroup {
+  readonly layers: readonly number[];
+  slots: SharedSlots;
+}
+
+/** Where new rows go. */
+export interface Reservation {
+  readonly positions: Int32Array;
+  /** By group. */
+  readonly shared: readonly Int32Array[];
+  /** [K, rows] by layer with slots a head. */
+  readonly byHead: ReadonlyMap<number, Int32Array>;
 }
 
 /** Capacities and reads are multiples of this, so that graphs fit many lengths. */
 export const slotStep = 64;
 
-const free = -1;
-
 export class KeyValueStore {
   readonly shape: KeyValueShape;
   readonly device: Device;
-  /** Text position of what a slot holds, -1 where it is free. */
-  positions: Int32Array;
+  readonly id: number;
+  readonly managed: readonly number[];
   /** Changes whenever the memory lies elsewhere: graphs built on the old one are stale. */
   generation = 0;
-  /** Slots up to here may be occupied. */
-  extent = 0;
-  /** Entries held. */
-  entries = 0;
   /** Tokens seen: the position of the next one. Not the entries held. */
   tokens = 0;
-  readonly id: number;
-  #storage: Storage;
-  #layers: LayerKeysValues[];
+  /** The most bytes that were in use at once. */
+  peakBytes = 0;
+  groups: SlotGroup[];
+  heads: Map<number, HeadSlots> = new Map();
+  /** The newest queries, while a policy wants to know what they attend to. */
+  ring: QueryRing | undefined;
+  #layers: LayerMemory[];
+  #sums = false;
   static #ids = 0;
 
   constructor(device: Device, shape: KeyValueShape, capacity: number) {
@@ -60,169 +73,256 @@ export class KeyValueStore {
     this.device = device;
     this.shape = shape;
     this.id = KeyValueStore.#ids++;
+    this.managed = shape.layers.flatMap(({ window }, layer) => (window === undefined ? [layer] : []));
     const rounded = roundUp(capacity);
-    this.positions = new Int32Array(rounded).fill(free);
-    this.#storage = allocate(device, shape, rounded);
-    this.#layers = layersOf(this.#storage, shape);
-  }
-
-  get capacity(): number {
-    return this.positions.length;
+    this.groups = [{ layers: shape.layers.map((_, layer) => layer), slots: new SharedSlots(rounded) }];
+    this.#layers = [];
+    for (const layer of shape.layers.keys())
+      this.#layers.push(this.#allocate(layer, rounded, this.#parts(layer, false)));
+    this.#notePeak();
   }
 
   get sizeBytes(): number {
-    return this.#storage.sizeBytes;
+    return this.#layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   }
 
-  /** Slot and position agree for everything held: masks can be filled by ranges. */
+  /** Entries held: the mean over layers. */
+  get entries(): number {
+    const sum = this.#layers.reduce((total, _, layer) => total + this.entriesOf(layer), 0);
+    return sum / this.#layers.length;
+  }
+
+  /** Everything seen is held, in every layer, with slot and position agreeing. */
   get isDense(): boolean {
-    return this.entries === this.tokens && this.extent === this.entries && this.#inOrder;
+    return this.heads.size === 0 && this.groups.every(({ slots }) => slots.isDense && slots.entries === this.tokens);
   }
-  #inOrder = true;
 
-  layer(index: number): LayerKeysValues {
-    const found = this.#layers[index];
-    if (found === undefined) throw new QuireError("bad-input", `The cache has no layer ${index}.`);
+  entriesOf(layer: number): number {
+    return this.heads.get(layer)?.entries ?? this.groupOf(layer).slots.entries;
+  }
+
+  groupOf(layer: number): SlotGroup {
+    const found = this.groups.find(({ layers }) => layers.includes(layer));
+    if (found === undefined) throw new QuireError("bad-input", `The cache has no layer ${layer}.`, { got: layer });
     return found;
   }
 
+  layer(index: number): LayerMemory {
+    const found = this.#layers[index];
+    if (found === undefined) throw new QuireError("bad-input", `The cache has no layer ${index}.`, { got: index });
+    return found;
+  }
+
+  /** Slots that a head of a layer holds, ascending by position. */
+  occupied(layer: number, head: number): Int32Array {
+    return this.heads.get(layer)?.heads[head]?.order.slice() ?? this.groupOf(layer).slots.occupied();
+  }
+
   /** Takes slots for the next `count` tokens at the given positions (default: the next ones). Grows where needed. */
-  reserve(count: number, positions?: Int32Array): Int32Array {
-    if (this.entries + count > this.capacity) this.#relocate(grown(this.entries + count));
-    const slots = new Int32Array(count);
-    let slot = this.isDense ? this.extent : 0;
-    for (let i = 0; i < count; i++) {
-      while (this.positions[slot] !== free) slot++;
-      const position = positions?.[i] ?? this.tokens + i;
-      this.positions[slot] = position;
-      this.#inOrder &&= slot === position;
-      slots[i] = slot;
-      this.extent = Math.max(this.extent, slot + 1);
+  reserve(count: number, positions?: Int32Array): Reservation {
+    const at = positions ?? Int32Array.from({ length: count }, (_, i) => this.tokens + i);
+    const shared = this.groups.map((group) => {
+      const needed = group.slots.entries + count;
+      if (needed > group.slots.capacity) this.relocate(group, grown(needed));
+      return group.slots.take(at);
+    });
+    const byHead = new Map<number, Int32Array>();
+    for (const [layer, slots] of this.heads) {
+      if (!slots.canTake(count)) {
+        const needed = slots.entries + count;
+        this.relocateHeads(layer, Math.max(slots.capacity, roundUp(needed)));
+      }
+      byHead.set(layer, (this.heads.get(layer) as HeadSlots).take(at));
     }
-    this.entries += count;
     this.tokens += count;
-    return slots;
+    return { positions: at, shared, byHead };
   }
 
   /** Makes room ahead of time, so that a long sequence does not grow step by step. */
   makeRoom(tokens: number): void {
-    if (tokens > this.capacity) this.#relocate(roundUp(tokens));
+    for (const group of this.groups) if (tokens > group.slots.capacity) this.relocate(group, roundUp(tokens));
   }
 
-  /** Takes back everything at or after a position. */
+  /** Takes back everything at or after a position. Refused where the heads of a layer would then differ in size. */
   rewind(length: number): void {
     if (length >= this.tokens) return;
-    for (let slot = 0; slot < this.extent; slot++) {
-      if ((this.positions[slot] ?? free) >= length) this.#release(slot);
+    for (const [layer, { heads }] of this.heads) {
+      const counts = heads.map((map) => map.order.filter((slot) => (map.positions[slot] ?? 0) < length).length);
+      if (counts.every((count) => count === counts[0])) continue;
+      throw new QuireError("unsupported", `Layer ${layer} was edited head by head and cannot be rewound so far.`, {
+        got: length,
+        fix: "Begin with a fresh memory.",
+      });
+    }
+    for (const group of this.groups)
+      this.#blank(
+        group,
+        group.slots.filter((_, position) => position < length),
+      );
+    for (const [layer, { heads }] of this.heads) {
+      for (const [head, map] of heads.entries())
+        this.layer(layer).blank(
+          head,
+          map.filter((slot) => (map.positions[slot] ?? 0) < length),
+        );
     }
     this.tokens = length;
-    this.#trim();
   }
 
-  /** Of given slots (the newest rows, in order) keeps some and takes the others back; `tokens` follows. */
-  keepOf(slots: Int32Array, kept: Int32Array): void {
-    const stay = new Set(Array.from(kept, (row) => slots[row]));
-    for (const slot of slots) if (!stay.has(slot)) this.#release(slot);
-    this.tokens -= slots.length - stay.size;
-    this.#trim();
-  }
-
-  /** Frees all slots but these. Memory is given back when less than half of it is still needed. */
-  keep(slots: Int32Array, room: number): void {
-    const stay = new Uint8Array(this.capacity);
-    for (const slot of slots) {
-      if (slot < 0 || slot >= this.extent || this.positions[slot] === free) {
-        throw new QuireError("bad-input", `A cache policy kept slot ${slot}, which holds nothing.`, { got: slot });
+  /** Of the newest rows keeps some (in order) and takes the others back; `tokens` follows. */
+  keepOf({ positions, shared, byHead }: Reservation, kept: Int32Array): void {
+    const stay = new Set(kept);
+    const rows = positions.length;
+    const lost = [...positions.keys()].filter((row) => !stay.has(row));
+    if (lost.length === 0) return;
+    for (const [index, group] of this.groups.entries()) {
+      const out = new Set(lost.map((row) => shared[index]?.[row]));
+      this.#blank(
+        group,
+        group.slots.filter((slot) => !out.has(slot)),
+      );
+    }
+    for (const [layer, slots] of byHead) {
+      for (const [head, map] of (this.heads.get(layer)?.heads ?? []).entries()) {
+        const out = new Set(lost.map((row) => slots[head * rows + row]));
+        this.layer(layer).blank(
+          head,
+          map.filter((slot) => !out.has(slot)),
+        );
       }
-      stay[slot] = 1;
     }
-    for (let slot = 0; slot < this.extent; slot++) {
-      if (stay[slot] === 0 && this.positions[slot] !== free) this.#release(slot);
-    }
-    this.#trim();
-    const needed = roundUp(this.entries + room);
-    if (needed * 2 <= this.capacity || roundUp(this.extent) >= 2 * needed) this.#relocate(needed);
+    this.tokens -= lost.length;
   }
 
-  /** Occupied slots in ascending order of position. */
-  occupied(): Int32Array {
-    const slots: number[] = [];
-    for (let slot = 0; slot < this.extent; slot++) if (this.positions[slot] !== free) slots.push(slot);
-    if (!this.#inOrder) slots.sort((a, b) => (this.positions[a] ?? 0) - (this.positions[b] ?? 0));
-    return Int32Array.from(slots);
+  /** Drops all but these slots in the layers of a group. */
+  keepShared(group: SlotGroup, slots: Int32Array): void {
+    this.#blank(group, group.slots.keep(slots));
+  }
+
+  /** Managed layers get a map of their own, apart from the others. */
+  splitGroups(): void {
+    if (this.groups.length !== 1 || this.managed.length === this.#layers.length) return;
+    const [whole] = this.groups as [SlotGroup];
+    const rest = whole.layers.filter((layer) => !this.managed.includes(layer));
+    this.groups = [
+      { layers: this.managed, slots: whole.slots.copy() },
+      { layers: rest, slots: whole.slots },
+    ];
+    this.generation++;
+  }
+
+  /** Managed layers get a map a head. */
+  splitHeads(): void {
+    if (this.heads.size > 0 || this.managed.length === 0) return;
+    const { slots } = this.groupOf(this.managed[0] as number);
+    for (const layer of this.managed) this.heads.set(layer, HeadSlots.from(slots, this.#kvHeads(layer)));
+    this.groups = this.groups.flatMap((group) => {
+      const layers = group.layers.filter((layer) => !this.heads.has(layer));
+      return layers.length === 0 ? [] : [{ layers, slots: group.slots }];
+    });
+    this.generation++;
+  }
+
+  /** Moves what the layers of a group hold to memory of another size, in ascending order of position. */
+  relocate(group: SlotGroup, capacity: number): void {
+    const order = group.slots.occupied();
+    for (const layer of group.layers) this.#move(layer, capacity, () => order, false);
+    group.slots = group.slots.compacted(capacity);
+  }
+
+  /** The same for a layer with slots a head; where the size stays, within its memory. */
+  relocateHeads(layer: number, capacity: number): void {
+    const slots = this.heads.get(layer);
+    if (slots === undefined) throw new QuireError("bad-input", `Layer ${layer} has no slots a head.`);
+    this.#move(layer, capacity, (head) => slots.heads[head]?.order ?? new Int32Array(0), slots.isWeighted);
+    const moved = slots.compacted(capacity);
+    this.heads.set(layer, moved);
+    if (!slots.isWeighted) return;
+    for (const [head, { mass }] of moved.heads.entries())
+      if (mass !== undefined) this.layer(layer).write("bias", head, 0, mass.map(Math.log));
+  }
+
+  /** Begins to keep running sums of the attention that entries of managed layers receive. */
+  watchSums(): void {
+    if (this.#sums) return;
+    this.#sums = true;
+    if (this.heads.size > 0) for (const [layer, { capacity }] of this.heads) this.relocateHeads(layer, capacity);
+    else for (const group of this.groups) this.relocate(group, group.slots.capacity);
+  }
+
+  /** Begins to keep the newest queries of managed layers. */
+  watchQueries(rows: number, queryHeads: number): void {
+    this.dropQueries();
+    this.ring = new QueryRing(this.device, this.shape.layers, this.managed, rows, queryHeads);
+  }
+
+  dropQueries(): void {
+    if (this.ring === undefined) return;
+    this.ring.close();
+    this.ring = undefined;
+    this.generation++;
   }
 
   /** An independent copy, for branches and shared prefixes. */
   clone(room = 0): KeyValueStore {
-    const copy = new KeyValueStore(this.device, this.shape, this.entries + room);
-    const slots = this.occupied();
-    this.#copyTo(copy.#layers, copy.#storage, slots);
-    copy.#settle(slots, this.positions);
+    const copy = new KeyValueStore(this.device, this.shape, slotStep);
     copy.tokens = this.tokens;
+    copy.#sums = this.#sums;
+    copy.groups = this.groups.map(({ layers, slots }) => ({
+      layers,
+      slots: slots.compacted(roundUp(slots.entries + room)),
+    }));
+    for (const [layer, slots] of this.heads) copy.heads.set(layer, slots.compacted(roundUp(slots.entries + room)));
+    for (const [layer, memory] of this.#layers.entries()) {
+      const capacity = copy.heads.get(layer)?.capacity ?? copy.groupOf(layer).slots.capacity;
+      copy.layer(layer).close();
+      copy.#layers[layer] = copy.#allocate(layer, capacity, memory.parts);
+      memory.copyTo(copy.layer(layer), (head) => this.occupied(layer, head));
+    }
+    copy.#notePeak();
     return copy;
   }
 
   close(): void {
-    this.#storage.close();
+    this.ring?.close();
+    for (const layer of this.#layers) layer.close();
   }
 
-  #release(slot: number): void {
-    this.positions[slot] = free;
-    this.entries--;
+  #blank({ layers }: SlotGroup, slots: Int32Array): void {
+    for (const layer of layers)
+      for (let head = 0; head < this.#kvHeads(layer); head++) this.layer(layer).blank(head, slots);
   }
 
-  #trim(): void {
-    while (this.extent > 0 && this.positions[this.extent - 1] === free) this.extent--;
-    if (this.entries === 0) this.#inOrder = true;
+  #kvHeads(layer: number): number {
+    return this.shape.layers[layer]?.kvHeads ?? 0;
   }
 
-  /** Moves what is held to memory of another size, in ascending order of position. */
-  #relocate(capacity: number): void {
-    const slots = this.occupied();
-    const storage = allocate(this.device, this.shape, capacity);
-    const layers = layersOf(storage, this.shape);
-    this.#copyTo(layers, storage, slots);
-    this.#storage.close();
-    this.#storage = storage;
-    this.#layers = layers;
-    const old = this.positions;
-    this.positions = new Int32Array(capacity).fill(free);
-    this.#settle(slots, old);
+  #parts(layer: number, bias: boolean): LayerParts {
+    return { type: this.shape.type, bias, sums: this.#sums && this.managed.includes(layer) };
+  }
+
+  #allocate(layer: number, capacity: number, parts: LayerParts): LayerMemory {
+    return new LayerMemory(this.device, this.shape.layers[layer] as LayerShape, parts, capacity);
+  }
+
+  #move(layer: number, capacity: number, order: (head: number) => Int32Array, bias: boolean): void {
+    const old = this.layer(layer);
+    const parts = this.#parts(layer, bias);
+    if (old.capacity === capacity && old.parts.bias === bias && old.parts.sums === parts.sums) {
+      old.copyTo(old, order);
+      old.blankFrom(order(0).length);
+      return;
+    }
+    const moved = this.#allocate(layer, capacity, parts);
+    this.peakBytes = Math.max(this.peakBytes, this.sizeBytes + moved.sizeBytes);
+    old.copyTo(moved, order);
+    old.close();
+    this.#layers[layer] = moved;
     this.generation++;
   }
 
-  #settle(slots: Int32Array, from: Int32Array): void {
-    this.#inOrder = true;
-    for (const [to, slot] of slots.entries()) {
-      this.positions[to] = from[slot] ?? free;
-      this.#inOrder &&= this.positions[to] === to;
-    }
-    this.entries = slots.length;
-    this.extent = slots.length;
-  }
-
-  #copyTo(layers: LayerKeysValues[], storage: Storage, slots: Int32Array): void {
-    if (slots.length === 0) return;
-    for (const [index, { keys, values }] of this.#layers.entries()) {
-      const target = layers[index] as LayerKeysValues;
-      for (const [from, to] of [
-        [keys, target.keys],
-        [values, target.values],
-      ] as const) {
-        const [heads = 0, capacity = 0] = from.shape;
-        const entryBytes = from.sizeBytes / (heads * capacity);
-        const bytes = new Uint8Array(from.sizeBytes);
-        this.#storage.read(from, bytes);
-        const packed = new Uint8Array(slots.length * entryBytes);
-        for (let head = 0; head < heads; head++) {
-          const start = head * capacity * entryBytes;
-          for (const [at, slot] of slots.entries()) {
-            packed.set(bytes.subarray(start + slot * entryBytes, start + (slot + 1) * entryBytes), at * entryBytes);
-          }
-          storage.write(to, packed, head * (to.size(1) * entryBytes));
-        }
-      }
-    }
+  #notePeak(): void {
+    this.peakBytes = Math.max(this.peakBytes, this.sizeBytes);
   }
 }
 
@@ -232,25 +332,4 @@ export function roundUp(tokens: number): number {
 
 function grown(needed: number): number {
   return roundUp(Math.ceil(needed * 1.5));
-}
-
-function allocate(device: Device, shape: KeyValueShape, capacity: number): Storage {
-  const specs = shape.layers.flatMap(({ kvHeads, headDim }, layer): TensorSpec[] =>
-    ["keys", "values"].map((part) => ({
-      name: `${layer}.${part}`,
-      dtype: shape.type,
-      shape: [kvHeads, capacity, headDim],
-    })),
-  );
-  const storage = Storage.allocate(device, specs);
-  // What was never written is multiplied by zero weights, and zero times NaN would be NaN.
-  storage.clear();
-  return storage;
-}
-
-function layersOf(storage: Storage, shape: KeyValueShape): LayerKeysValues[] {
-  return shape.layers.map((_, layer) => ({
-    keys: storage.tensor(`${layer}.keys`),
-    values: storage.tensor(`${layer}.values`),
-  }));
 }
