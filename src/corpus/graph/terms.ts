@@ -29,16 +29,23 @@ const stopWords = new Set(
   le la les des une est dans pour que qui sur par de et el los las del un una es en por con para`.split(/\s+/),
 );
 
-export function isStopWord(lower: string): boolean {
-  return stopWords.has(lower);
+export interface Word {
+  readonly stem: string;
+  readonly shown: string;
+  /** Whether the word before it, which carries matter too, stands one space away. */
+  readonly follows: boolean;
 }
 
-/** Words of a text in order; "" stands where a stop word or a number was, so that pairs of words do not reach across. */
-export function* wordsOf(text: string): Generator<{ stem: string; shown: string }> {
-  for (const [shown] of text.matchAll(pattern)) {
+/** Words of a text that carry matter, in order. */
+export function* wordsOf(text: string): Generator<Word> {
+  let end = -1;
+  for (const match of text.matchAll(pattern)) {
+    const [shown] = match;
     const lower = shown.toLowerCase();
-    const idle = lower.length < 2 || lower.length > longestTerm || stopWords.has(lower) || !/\p{L}/u.test(lower);
-    yield idle ? { stem: "", shown: "" } : { stem: singular(lower), shown };
+    if (lower.length < 2 || lower.length > longestTerm || stopWords.has(lower) || !/\p{L}/u.test(lower)) continue;
+    const gap = end < 0 ? "" : text.slice(end, match.index);
+    end = match.index + shown.length;
+    yield { stem: singular(lower), shown, follows: gap === " " || gap === "\n" };
   }
 }
 
@@ -53,7 +60,6 @@ export function buildVocabulary(texts: Iterable<string>): Vocabulary {
   for (const text of texts) {
     const inside = new Map<number, number>();
     for (const { stem, shown } of wordsOf(text)) {
-      if (stem === "") continue;
       let term = numbers.get(stem);
       if (term === undefined) {
         term = stems.length;
