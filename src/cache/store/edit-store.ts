@@ -92,6 +92,7 @@ function forgetOutOfWindow(store: KeyValueStore): void {
       group.slots.occupied().filter((slot) => (group.slots.positions[slot] ?? 0) >= oldest),
     );
     store.relocate(group, roundUp(group.slots.entries + widest));
+    store.rewindsTo = store.tokens;
   }
 }
 

@@ -58,7 +58,11 @@ function check(store: KeyValueStore, model: Model): void {
       expect(Array.from(slots, (slot) => map?.massOf(slot) ?? 1)).toEqual(entries.map(({ mass }) => mass));
       const near = (part: "keys" | "values" | "sums" | "bias", want: (entry: Entry) => number, width: number) => {
         const got = memory.read(part, head, slots);
-        for (const [i, entry] of entries.entries()) expect(got[i * width]).toBeCloseTo(want(entry), 3);
+        const worst = entries.reduce(
+          (most, entry, i) => Math.max(most, Math.abs((got[i * width] ?? NaN) - want(entry))),
+          0,
+        );
+        expect(worst).toBeLessThan(1e-3);
       };
       near("keys", ({ key }) => key, 4);
       near("values", ({ value }) => value, 4);
@@ -151,7 +155,8 @@ describe("KeyValueStore", () => {
               layers.map((entries) => entries.filter(({ position }) => position < length)),
             );
             const even = left.every((layers) => layers.every(({ length: count }) => count === layers[0]?.length));
-            if (!even) {
+            // What a layer with a window has forgotten it would need again.
+            if (length < tokens && (!even || length < store.rewindsTo)) {
               expect(() => store.rewind(length)).toThrow(/cannot be rewound/);
               continue;
             }

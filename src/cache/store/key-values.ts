@@ -49,6 +49,8 @@ export class KeyValueStore {
   tokens = 0;
   /** The most bytes that were in use at once. */
   peakBytes = 0;
+  /** Rewinding further is refused: a layer with a window has forgotten what it would see again. */
+  rewindsTo = 0;
   groups: SlotGroup[];
   heads: Map<number, HeadSlots> = new Map();
   /** The newest queries, while a policy wants to know what they attend to. */
@@ -146,11 +148,14 @@ export class KeyValueStore {
   /** Takes back everything at or after a position. Refused where the heads of a layer would then differ in size. */
   rewind(length: number): void {
     if (length >= this.tokens) return;
-    for (const [layer, { heads }] of this.heads) {
+    const even = [...this.heads.values()].every(({ heads }) => {
       const counts = heads.map((map) => map.order.filter((slot) => (map.positions[slot] ?? 0) < length).length);
-      if (counts.every((count) => count === counts[0])) continue;
-      throw new QuireError("unsupported", `Layer ${layer} was edited head by head and cannot be rewound so far.`, {
+      return counts.every((count) => count === counts[0]);
+    });
+    if (!even || length < this.rewindsTo) {
+      throw new QuireError("unsupported", `The memory was edited and cannot be rewound to ${length} tokens.`, {
         got: length,
+        expected: `at least ${this.rewindsTo} of ${this.tokens}, and heads that hold equally many`,
         fix: "Begin with a fresh memory.",
       });
     }
@@ -267,6 +272,7 @@ export class KeyValueStore {
   clone(room = 0): KeyValueStore {
     const copy = new KeyValueStore(this.device, this.shape, slotStep);
     copy.tokens = this.tokens;
+    copy.rewindsTo = this.rewindsTo;
     copy.#sums = this.#sums;
     copy.groups = this.groups.map(({ layers, slots }) => ({
       layers,
