@@ -21,6 +21,10 @@ export interface GenerateOptions extends SamplerOptions {
   overflow?: "error" | "drop-middle" | "drop-oldest";
   /** Go on after the model wants to stop, for timing. */
   ignoreEnd?: boolean;
+  /** Whom the request belongs to: users share the engine fairly. */
+  user?: string;
+  /** Requests of different scopes share no prefixes: what one asks cannot be told from how fast another is answered. */
+  prefixScope?: string;
   signal?: AbortSignal;
 }
 

@@ -107,6 +107,7 @@ const flags: Record<MethodKind, string> = {
 };
 
 export interface SelectableParts {
+  engine: import("./engine/schedule/planner.js").Schedule;
   cache: import("./cache/policy.js").CachePolicy;
   decoder: import("./decode/decoder.js").Decoder;
   chunker: import("./corpus/chunk/chunker.js").Chunker;
@@ -120,6 +121,12 @@ type Loaders = { [Kind in SelectableKind]: Record<string, () => Promise<Factory<
 
 /** Everything that can be chosen by name today: methods that work, and the baselines beside them. */
 const loaders: Loaders = {
+  engine: {
+    sarathi: async () => (await import("./engine/schedule/sarathi.js")).sarathi,
+    "whole-prefill": async () => (await import("./engine/schedule/whole-prefill.js")).wholePrefill,
+    "prefill-only": async () => (await import("./engine/schedule/prefill-only.js")).prefillOnly,
+    "request-level": async () => (await import("./engine/schedule/request-level.js")).requestLevel,
+  },
   cache: {
     full: async () => (await import("./cache/full.js")).full,
     window: async () => (await import("./cache/window.js")).window,

@@ -4,7 +4,10 @@ import { Chat, type ChatOptions } from "./chat.js";
 import { type Corpus, type CorpusOptions, openCorpus } from "./corpus-session.js";
 import { createSampler } from "./decode/sample/sampler.js";
 import { Engine } from "./engine/engine.js";
+import type { EngineObserver } from "./engine/engine-observer.js";
+import { measureCosts } from "./engine/measure-costs.js";
 import { type LoadedModel, loadModel } from "./engine/model.js";
+import type { Schedule } from "./engine/schedule/planner.js";
 import type { HeldMemory } from "./engine/sequence.js";
 import { QuireError } from "./errors.js";
 import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
@@ -36,6 +39,16 @@ export interface OpenOptions {
   contextTokens?: number;
   /** How keys and values are stored: f16 (default), f32 or q8_0. */
   cacheType?: CacheType;
+  /** What runs together: "sarathi:budget=512" (default), "sarathi:tbt-target=50", or a part. */
+  schedule?: string | Schedule;
+  /** Sequences that run at once at most, default 8; the others wait. */
+  maxSequences?: number;
+  /** Most bytes of all caches together; default half of the memory that is free. */
+  cacheMemoryBytes?: number;
+  /** Compute what prompts have in common once; default true. */
+  prefixSharing?: boolean;
+  /** Told of every pass, token and end: metrics and live views. */
+  observer?: EngineObserver;
   /** Use only what is on this machine. */
   offline?: boolean;
   onProgress?(progress: OpenProgress): void;
@@ -85,7 +98,9 @@ export class Quire {
     try {
       const text = await openText(loaded, resolved.path);
       tokenizer = text.tokenizer;
-      const engine = new Engine(loaded, text.tokenizer, options);
+      const schedule = await partOf("engine", options.schedule ?? "sarathi");
+      const costs = schedule.needsCosts ? await measureCosts(loaded, options) : undefined;
+      const engine = new Engine(loaded, text.tokenizer, { ...options, schedule, costs });
       return new Quire(resolved.name, resolved.path, loaded, engine, text.template);
     } catch (error) {
       tokenizer?.close();
@@ -207,6 +222,9 @@ export class Quire {
       ignoreEnd,
       signal,
       resume,
+      user: options.user,
+      scope: options.prefixScope,
+      keepMemory: memory !== undefined,
     });
     const tokens: number[] = [];
     let text = "";
@@ -221,7 +239,6 @@ export class Quire {
       await this.engine.settle(sequence);
       mask?.close();
       if (memory !== undefined && sequence.error === undefined) memory.held = sequence.held();
-      else this.engine.release(sequence);
     }
     const { stats } = sequence;
     const finishReason = sequence.finishReason ?? "stop";

@@ -12,7 +12,7 @@ import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { Engine } from "./engine.js";
 import { ForwardPass } from "./forward.js";
 import { type LoadedModel, loadModel } from "./model.js";
-import { stallFree } from "./schedule/stall-free.js";
+import { sarathi } from "./schedule/sarathi.js";
 
 const architectures = ["llama", "qwen2", "qwen3", "gemma3"] as const;
 
@@ -111,7 +111,13 @@ describe("engine", () => {
     return { tokens, stats: sequence.stats, finish: sequence.finishReason };
   }
 
-  const open = (budget = 512) => new Engine(model, tokenizer, { cacheType: "f32", planner: stallFree({ budget }) });
+  const open = (budget = 512) =>
+    new Engine(model, tokenizer, {
+      cacheType: "f32",
+      schedule: sarathi({ budget }),
+      maxSequences: Math.min(8, budget),
+      prefixSharing: false,
+    });
   const texts = [
     "the quick brown fox",
     "a",
@@ -225,7 +231,7 @@ describe("engine", () => {
     const engine = open();
     const base = { decoder: autoregressive(), policy: full(), maxTokens: 10, ignoreEnd: true };
     const prompt = tokenizer.encode("a long beginning that both turns share, ");
-    const first = engine.start({ ...base, prompt, sampler: createSampler() });
+    const first = engine.start({ ...base, prompt, sampler: createSampler(), keepMemory: true });
     const tokens: number[] = [];
     for await (const piece of first.pieces) if (piece.token >= 0) tokens.push(piece.token);
     await engine.settle(first);

@@ -1,13 +1,19 @@
+import { freemem, totalmem } from "node:os";
 import type { CachePolicy } from "../cache/policy.js";
-import { type CacheType, KeyValueStore } from "../cache/store/key-values.js";
+import type { CacheType } from "../cache/store/key-values.js";
 import type { Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import { Admission, noRoom } from "./admission.js";
+import type { EngineObserver } from "./engine-observer.js";
 import { ForwardPass } from "./forward.js";
+import { CacheMemory } from "./memory/cache-memory.js";
+import { SharedPrefixes } from "./memory/shared-prefixes.js";
 import { type LoadedModel, mustBeCausal } from "./model.js";
 import { Output } from "./output.js";
-import type { Planner } from "./schedule/planner.js";
-import { stallFree } from "./schedule/stall-free.js";
+import { attendedKeys, type PassCosts } from "./schedule/pass-costs.js";
+import type { Planner, Schedule, SequenceDemand } from "./schedule/planner.js";
+import { sarathi } from "./schedule/sarathi.js";
 import { type HeldMemory, Sequence } from "./sequence.js";
 
 /** The loop: gather what the live decoders want, plan, run one pass, resume each decoder with its logits. It knows no phases and no
@@ -17,7 +23,17 @@ export interface EngineOptions {
   /** Most tokens of a sequence, prompt and answer together; default the model's own limit. */
   readonly contextTokens?: number;
   readonly cacheType?: CacheType;
-  readonly planner?: Planner;
+  /** Default sarathi, 512 rows a pass. */
+  readonly schedule?: Schedule;
+  /** What passes cost here, for a schedule that needs it. */
+  readonly costs?: PassCosts;
+  /** Sequences that run at once at most; default 8. */
+  readonly maxSequences?: number;
+  /** Most bytes of all caches together; default half of the memory that is free. */
+  readonly cacheMemoryBytes?: number;
+  /** Compute what prompts have in common once; default true. */
+  readonly prefixSharing?: boolean;
+  readonly observer?: EngineObserver;
 }
 
 export interface SequenceRequest {
@@ -30,18 +46,29 @@ export interface SequenceRequest {
   /** Go on after an end token, for timing. */
   readonly ignoreEnd?: boolean;
   readonly signal?: AbortSignal;
+  /** Whom it belongs to: users share the engine fairly. */
+  readonly user?: string;
+  /** Sequences of different scopes share no prefixes. */
+  readonly scope?: string;
   /** Memory of an earlier sequence; it belongs to the new one from here on. */
   readonly resume?: HeldMemory;
+  /** Leave the memory open when the sequence is over, for `held`; give it back with `release`. */
+  readonly keepMemory?: boolean;
 }
 
 export class Engine {
   readonly model: LoadedModel;
   readonly tokenizer: Tokenizer;
   readonly contextTokens: number;
+  readonly maxSequences: number;
   readonly pass: ForwardPass;
-  readonly #planner: Planner;
-  readonly #cacheType: CacheType;
-  readonly #live = new Set<Sequence>();
+  readonly memory: CacheMemory;
+  readonly planner: Planner;
+  observer: EngineObserver;
+  readonly #admission: Admission;
+  readonly #costs: PassCosts | undefined;
+  readonly #live = new Map<number, Sequence>();
+  #inPass: readonly Sequence[] = [];
   #loop: Promise<void> | undefined;
   #step: Promise<void> = Promise.resolve();
   #nextId = 0;
@@ -49,6 +76,7 @@ export class Engine {
 
   constructor(model: LoadedModel, tokenizer: Tokenizer, options: EngineOptions = {}) {
     mustBeCausal(model);
+    const { maxSequences = 8, schedule = sarathi(), costs, observer = {} } = options;
     const limit = model.config.maxPositions;
     const contextTokens = options.contextTokens ?? limit;
     if (!Number.isInteger(contextTokens) || contextTokens < 8 || contextTokens > limit) {
@@ -57,29 +85,65 @@ export class Engine {
         expected: `8 to ${limit} tokens`,
       });
     }
+    if (!Number.isInteger(maxSequences) || maxSequences < 1) {
+      throw new QuireError("bad-option", "So many sequences cannot run at once.", {
+        got: maxSequences,
+        expected: "a whole number of at least 1",
+      });
+    }
     this.model = model;
     this.tokenizer = tokenizer;
     this.contextTokens = contextTokens;
+    this.maxSequences = maxSequences;
+    this.observer = observer;
+    this.planner = schedule.planner({ maxSequences, costs });
+    this.#costs = costs;
     this.pass = new ForwardPass(model);
-    this.#planner = options.planner ?? stallFree({ budget: 512 });
-    this.#cacheType = options.cacheType ?? "f16";
+    this.memory = cacheMemory(model, this.pass, options);
+    const { numLayers, numKvHeads, numHeads, headDim } = model.config;
+    const managedLayers = this.memory.shape.layers.flatMap(({ window }, layer) =>
+      window === undefined ? [layer] : [],
+    );
+    this.#admission = new Admission({
+      memory: this.memory,
+      cacheShape: { layers: numLayers, kvHeads: numKvHeads, queryHeads: numHeads, headDim, managedLayers },
+    });
   }
 
-  /** Sequences that are being worked on. */
+  /** Sequences that run or wait. */
   get live(): number {
     return this.#live.size;
   }
 
-  /** Puts a sequence to work. Read its `pieces`; afterwards give its memory back with `release` (or `resume` it). */
+  get running(): readonly Sequence[] {
+    return this.#admission.running;
+  }
+
+  get waiting(): readonly Sequence[] {
+    return this.#admission.waiting;
+  }
+
+  /** Times that a sequence gave up its memory for others. */
+  get preemptions(): number {
+    return this.#admission.preemptions;
+  }
+
+  /** Puts a sequence to work. Read its `pieces`; whoever stops reading early calls `settle`. */
   start(request: SequenceRequest): Sequence {
     if (this.#closed) throw new QuireError("bad-input", "The engine was closed.");
     throwIfAborted(request.signal);
     const maxTokens = this.#check(request);
     const { tokenizer } = this;
-    const memory = this.#memoryFor(request, maxTokens);
-    const output = new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd });
-    const sequence = new Sequence(this.#nextId++, { ...request, output }, memory);
-    if (!sequence.over) this.#live.add(sequence);
+    const id = this.#nextId++;
+    const { user = "", keepMemory = false } = request;
+    const sequence = new Sequence(id, {
+      ...request,
+      ...{ maxTokens, user, keepMemory },
+      output: new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
+      onToken: (seconds, first) => this.observer.onToken?.({ request: id, user, seconds, first }),
+    });
+    this.#live.set(id, sequence);
+    this.#admission.enter(sequence, request.resume);
     this.#loop ??= this.#run();
     return sequence;
   }
@@ -87,23 +151,30 @@ export class Engine {
   /** Ends a sequence that nobody reads any more, and waits until no pass uses its memory. */
   async settle(sequence: Sequence): Promise<void> {
     sequence.end(new QuireError("cancelled", "Nobody reads the sequence any more."));
-    this.#live.delete(sequence);
     await this.#step;
+    this.#sweep();
   }
 
-  /** Frees the memory of a sequence that is over. */
-  release(memory: Sequence | HeldMemory): void {
-    this.pass.forget(memory.store);
-    memory.store.close();
+  /** Ends a live sequence by its number; false where there is none. */
+  cancel(id: number): boolean {
+    const sequence = this.#live.get(id);
+    sequence?.end(new QuireError("cancelled", "Stopped on request."));
+    if (this.#inPass.length === 0) this.#sweep();
+    return sequence !== undefined;
   }
 
-  /** Stops what is running, then frees graphs. The model stays open. */
+  /** Frees the memory that a sequence left for a next turn. */
+  release(left: Sequence | HeldMemory): void {
+    if (left.store !== undefined) this.memory.close(left.store);
+  }
+
+  /** Stops what is running, then frees graphs and caches. The model stays open. */
   async close(): Promise<void> {
     this.#closed = true;
-    const running = [...this.#live];
-    for (const sequence of running) sequence.end(new QuireError("cancelled", "The engine was closed."));
-    this.#live.clear();
+    for (const sequence of this.#live.values()) sequence.end(new QuireError("cancelled", "The engine was closed."));
     await this.#loop;
+    this.#sweep();
+    this.memory.closeAll();
     this.pass.close();
   }
 
@@ -146,90 +217,145 @@ export class Engine {
         },
       );
     }
-    return Math.min(maxTokens, this.contextTokens - prompt.length);
-  }
-
-  /** The memory to begin with: as much of an earlier sequence's as has the same tokens, or none. */
-  #memoryFor({ prompt, policy, resume }: SequenceRequest, maxTokens: number) {
-    const room = Math.min(prompt.length + maxTokens, prompt.length + 512) + 1;
-    if (resume !== undefined) {
-      let shared = 0;
-      // The last token of the prompt is always evaluated: its logits are needed.
-      while (shared < prompt.length - 1 && shared < resume.tokens.length && resume.tokens[shared] === prompt[shared])
-        shared++;
-      const usable = policy.rewinds || shared === resume.tokens.length;
-      if (usable && shared > 0 && resume.policyLabel === policy.label) {
-        resume.store.rewind(shared);
-        if (policy.rewinds) resume.store.makeRoom(room);
-        return { store: resume.store, tokens: resume.tokens.subarray(0, shared), policyRun: resume.policyRun };
-      }
-      this.release(resume);
-    }
-    const { architecture, config, device } = this.model;
-    const layers = architecture.memory(config).map((need) => {
-      if (need.kind !== "keys-values")
-        throw new QuireError("unsupported", `${architecture.name} has layers without keys and values.`);
-      return need;
-    });
-    const shape = { layers, type: this.#cacheType };
-    const store = new KeyValueStore(device, shape, policy.rewinds ? room : Math.min(room, 1024));
-    const policyRun = policy.create({
-      layers: config.numLayers,
-      kvHeads: config.numKvHeads,
-      queryHeads: config.numHeads,
-      headDim: config.headDim,
-      managedLayers: layers.flatMap((need, layer) => (need.window === undefined ? [layer] : [])),
-    });
-    return { store, tokens: new Int32Array(0), policyRun };
+    const most = Math.min(maxTokens, this.contextTokens - prompt.length);
+    if (policy.rewinds && this.memory.bytesFor(prompt.length + most + 1) > this.memory.limitBytes)
+      throw noRoom(prompt.length + most + 1, this.memory);
+    return most;
   }
 
   async #run(): Promise<void> {
     // Everything that was started in the same turn of the event loop shares the first pass.
     await Promise.resolve();
     while (this.#live.size > 0) {
-      this.#dropCancelled();
-      if (this.#live.size === 0) break;
       try {
         this.#step = this.#runStep();
         await this.#step;
       } catch (error) {
-        for (const sequence of this.#live)
-          sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
-        this.#live.clear();
+        for (const sequence of this.#live.values()) sequence.end(error);
+        this.#inPass = [];
+        this.#sweep();
       }
     }
     this.#loop = undefined;
   }
 
   async #runStep(): Promise<void> {
-    const demands = [...this.#live].map((sequence) => ({
-      id: sequence.id,
-      rows: sequence.wantedRows,
-      whole: sequence.wantsWhole,
-      arrival: sequence.id,
-    }));
-    const shares = this.#planner.plan(demands);
-    const byId = new Map([...this.#live].map((sequence) => [sequence.id, sequence]));
-    const chosen = shares.map(({ id, rows }) => ({ sequence: byId.get(id) as Sequence, rows }));
+    const admission = this.#admission;
+    this.#sweep();
+    const someoneGaveWay = admission.makeRoomForDecodes();
+    const seats = someoneGaveWay ? 0 : this.maxSequences - admission.running.length;
+    const shares = this.planner.plan({
+      running: admission.running.map(demandOf),
+      waiting: seats > 0 ? admission.candidates(seats).map(demandOf) : [],
+      seats,
+      admit: (id) => {
+        const sequence = this.#live.get(id);
+        return sequence !== undefined && admission.admit(sequence) ? demandOf(sequence) : undefined;
+      },
+    });
+    if (shares.length === 0) {
+      // Nothing moved: somebody ended while being admitted, or gave way. Others get a turn before it is tried again.
+      await new Promise(setImmediate);
+      return;
+    }
+    // Always in the same order, so that a graph built for them can be used again.
+    const chosen = shares
+      .map(({ id, rows }) => ({ sequence: this.#live.get(id) as Sequence, rows }))
+      .sort((a, b) => a.sequence.id - b.sequence.id);
+    this.#inPass = chosen.map(({ sequence }) => sequence);
+    const load = passLoad(chosen);
+    const decoding = chosen.map(({ sequence }) => sequence.decoding);
+    const start = performance.now();
     try {
       const segments = chosen.map(({ sequence, rows }) => sequence.segment(rows));
-      const result = await this.pass.run(segments, commonSignal(chosen.map(({ sequence }) => sequence)));
+      const result = await this.pass.run(segments, commonSignal(this.#inPass));
       for (const [index, { sequence, rows }] of chosen.entries()) {
-        if (!sequence.over) sequence.resume(rows, (row) => result.logits(index, row));
+        if (sequence.over) continue;
+        sequence.resume(rows, (row) => result.logits(index, row));
+        admission.fair.serve(sequence.options.user, rows);
+        if (!decoding[index] && !sequence.over) admission.learn(sequence);
       }
     } catch (error) {
       // Only those in the pass are lost; their memory may hold half-written rows.
       for (const { sequence } of chosen) sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
     }
-    this.#dropCancelled();
+    this.#inPass = [];
+    const ms = performance.now() - start;
+    this.#costs?.observe(load, ms);
+    this.#sweep();
+    this.observer.onPass?.({
+      at: Date.now(),
+      ms,
+      decodeRows: chosen.reduce((sum, { rows }, index) => sum + (decoding[index] ? rows : 0), 0),
+      slices: chosen
+        .filter((_, index) => !decoding[index])
+        .map(({ sequence, rows }) => ({ request: sequence.id, user: sequence.options.user, rows })),
+      running: admission.running.length,
+      waiting: admission.waiting.length,
+      cacheBytes: this.memory.heldBytes,
+      cacheLimitBytes: this.memory.limitBytes,
+    });
   }
 
-  #dropCancelled(): void {
-    for (const sequence of this.#live) {
+  /** Takes out those who are over. Memory that a pass is using stays until it has ended. */
+  #sweep(): void {
+    for (const [id, sequence] of this.#live) {
       if (sequence.signal?.aborted === true) sequence.end(cancelled(sequence));
-      if (sequence.over) this.#live.delete(sequence);
+      if (!sequence.over || this.#inPass.includes(sequence)) continue;
+      this.#live.delete(id);
+      this.#admission.leave(sequence);
+      this.observer.onEnd?.({
+        request: id,
+        user: sequence.options.user,
+        outcome: sequence.error === undefined ? "finished" : isCancelled(sequence.error) ? "cancelled" : "failed",
+        stats: sequence.stats,
+      });
     }
   }
+}
+
+function demandOf(sequence: Sequence): SequenceDemand {
+  const { id, wantedRows: rows, decoding, wantsWhole: whole, heldCount: held } = sequence;
+  return { id, rows, decoding, whole, held };
+}
+
+function passLoad(chosen: readonly { sequence: Sequence; rows: number }[]) {
+  return {
+    rows: chosen.reduce((sum, { rows }) => sum + rows, 0),
+    keys: chosen.reduce((sum, { sequence, rows }) => sum + attendedKeys(rows, sequence.heldCount), 0),
+  };
+}
+
+function cacheMemory(model: LoadedModel, pass: ForwardPass, options: EngineOptions): CacheMemory {
+  const { architecture, config, device } = model;
+  const layers = architecture.memory(config).map((need) => {
+    if (need.kind !== "keys-values")
+      throw new QuireError("unsupported", `${architecture.name} has layers without keys and values.`);
+    return need;
+  });
+  const shape = { layers, type: options.cacheType ?? "f16" };
+  const free = device.info.kind === "cpu" ? freeMemory() : device.info.freeBytes;
+  const limitBytes = options.cacheMemoryBytes ?? free / 2;
+  if (!(limitBytes > 0)) {
+    throw new QuireError("bad-option", "Caches need some memory.", {
+      got: limitBytes,
+      expected: "a number of bytes above 0",
+    });
+  }
+  const mostBytes = Math.min(limitBytes / 4, 2 ** 30);
+  const prefixes = options.prefixSharing === false ? undefined : new SharedPrefixes(shape, { mostBytes });
+  return new CacheMemory({ device, shape, limitBytes, prefixes, beforeClose: (store) => pass.forget(store) });
+}
+
+/** Also where a container may use less than the machine has. */
+function freeMemory(): number {
+  const allowed = process.constrainedMemory() ?? 0;
+  const limited = allowed > 0 && allowed < totalmem();
+  return limited ? Math.min(freemem(), allowed - process.memoryUsage().rss) : freemem();
+}
+
+function isCancelled(error: unknown): boolean {
+  return error instanceof QuireError && error.code === "cancelled";
 }
 
 function cancelled(sequence: Sequence): QuireError {

@@ -7,7 +7,9 @@ import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
 import { PolicyDriver } from "./policy-driver.js";
 
-/** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. */
+/** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
+ *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
+ *  which knows nothing of it. */
 
 export interface SequenceOptions {
   readonly prompt: Int32Array;
@@ -17,6 +19,14 @@ export interface SequenceOptions {
   readonly output: Output;
   readonly maxTokens: number;
   readonly signal?: AbortSignal;
+  /** Whom it belongs to, for fairness. */
+  readonly user: string;
+  /** Sequences of different scopes share no prefixes. */
+  readonly scope?: string;
+  /** Leave the memory for a next turn when the sequence is over. */
+  readonly keepMemory: boolean;
+  /** A token came out: seconds since the request (the first) or since the token before. */
+  onToken?(seconds: number, first: boolean): void;
 }
 
 export interface SequenceStats {
@@ -25,8 +35,10 @@ export interface SequenceStats {
   completionTokens: number;
   passes: number;
   rows: number;
+  secondsQueued: number;
   secondsToFirstToken: number;
   seconds: number;
+  preemptions: number;
   readonly decode: Record<string, number>;
   cacheEntries: number;
   cacheBytes: number;
@@ -40,60 +52,94 @@ export interface HeldMemory {
   readonly policyLabel: string;
 }
 
+/** What a sequence begins with, or begins again with. */
+export interface StartMemory {
+  readonly store: KeyValueStore;
+  /** Tokens that are in it. */
+  readonly tokens: Int32Array;
+  readonly policyRun: PolicyRun;
+}
+
 export class Sequence {
   readonly id: number;
   readonly pieces = new AsyncQueue<OutputPiece>();
-  readonly store: KeyValueStore;
   readonly stats: SequenceStats;
   readonly signal: AbortSignal | undefined;
+  readonly options: SequenceOptions;
+  /** Milliseconds since 1970. */
+  readonly startedAt = Date.now();
   finishReason: FinishReason | undefined;
   /** Set when the generator has ended or failed. */
   over = false;
   error: unknown;
 
-  readonly #options: SequenceOptions;
-  readonly #policy: PolicyDriver;
-  readonly #generator: Generator<RowsRequest, void, RowsResult>;
-  readonly #held: number[];
+  #memory: { readonly store: KeyValueStore; readonly policy: PolicyDriver } | undefined;
+  #generator: Generator<RowsRequest, void, RowsResult> | undefined;
+  readonly #held: number[] = [];
   readonly #started = performance.now();
+  #newestToken = 0;
+  /** Tokens that were in the memory when it was taken away, and how many of them are in again. */
+  #replay: Int32Array = new Int32Array(0);
+  #replayed = 0;
   #request: RowsRequest | undefined;
+  #requests = 0;
   #done = 0;
   /** Logits of finished slices, where more than one slice was needed and all are wanted. */
   #kept: Float32Array[] = [];
   #newest: Reservation | undefined;
+  /** Tokens before the first that saw a later one. */
+  #causal = Number.POSITIVE_INFINITY;
 
-  constructor(
-    id: number,
-    options: SequenceOptions,
-    memory: { store: KeyValueStore; tokens: Int32Array; policyRun: PolicyRun },
-  ) {
+  constructor(id: number, options: SequenceOptions) {
     this.id = id;
-    this.#options = options;
+    this.options = options;
     this.signal = options.signal;
-    this.store = memory.store;
-    this.#held = Array.from(memory.tokens);
-    this.#policy = new PolicyDriver({
-      policy: options.policy,
-      run: memory.policyRun,
-      store: memory.store,
-      promptTokens: options.prompt.length,
-      maxNewTokens: options.maxTokens,
-    });
     this.stats = {
       promptTokens: options.prompt.length,
-      cachedTokens: memory.tokens.length,
+      cachedTokens: 0,
       completionTokens: 0,
       passes: 0,
       rows: 0,
+      secondsQueued: 0,
       secondsToFirstToken: 0,
       seconds: 0,
+      preemptions: 0,
       decode: {},
       cacheEntries: 0,
       cacheBytes: 0,
     };
+  }
+
+  get store(): KeyValueStore | undefined {
+    return this.#memory?.store;
+  }
+
+  /** It was admitted at least once. */
+  get begun(): boolean {
+    return this.#generator !== undefined;
+  }
+
+  /** Admits it, with a memory that holds some of its first tokens. */
+  begin({ store, tokens, policyRun }: StartMemory): void {
+    const { options } = this;
+    const policy = new PolicyDriver({
+      policy: options.policy,
+      run: policyRun,
+      store,
+      promptTokens: options.prompt.length,
+      maxNewTokens: options.maxTokens,
+    });
+    this.#memory = { store, policy };
+    this.#held.push(...tokens);
+    if (this.#generator !== undefined) {
+      this.#replayed = tokens.length;
+      return;
+    }
+    this.stats.cachedTokens = tokens.length;
+    this.stats.secondsQueued = (performance.now() - this.#started) / 1000;
     this.#generator = options.decoder.decode({
       prompt: options.prompt,
-      memory: this.#memory(),
+      memory: this.#memoryForDecoder(),
       sampler: options.sampler,
       emit: (choice) => this.#emit(choice),
       remaining: () => options.output.remaining(),
@@ -102,20 +148,75 @@ export class Sequence {
     this.#advance(undefined);
   }
 
-  /** Rows of the current request that were not evaluated yet. */
+  /** Whether its memory may be taken away and computed anew: what a policy has dropped cannot be had again in the same way, except
+   *  from the very beginning. */
+  get canPreempt(): boolean {
+    return this.options.policy.rewinds || (this.#requests <= 1 && this.stats.cachedTokens === 0);
+  }
+
+  /** Takes its memory away, for the caller to close; it waits again. */
+  preempt(): KeyValueStore | undefined {
+    const { store } = this;
+    this.#memory = undefined;
+    if (this.options.policy.rewinds) {
+      // What was to be evaluated again and is not yet is still to be.
+      this.#replay = Int32Array.from([...this.#held, ...this.#replay.subarray(this.#replayed)]);
+    } else {
+      this.#done = 0;
+      this.#kept = [];
+    }
+    this.#replayed = 0;
+    this.#held.length = 0;
+    this.stats.preemptions++;
+    return store;
+  }
+
+  /** The tokens that a memory for it could begin with. */
+  get sought(): Int32Array {
+    // The last token of the prompt is always evaluated: its logits are needed.
+    return this.begun ? this.#replay : this.options.prompt.subarray(0, -1);
+  }
+
+  /** Tokens in its memory. */
+  get heldTokens(): Int32Array {
+    return Int32Array.from(this.#held);
+  }
+
+  get heldCount(): number {
+    return this.#held.length;
+  }
+
+  /** Those of its first tokens whose entries are what any sequence with the same tokens would have. */
+  get shareable(): Int32Array {
+    return Int32Array.from(this.#held.slice(0, this.#causal));
+  }
+
+  /** Rows that it wants now. */
   get wantedRows(): number {
-    return this.#request === undefined ? 0 : this.#request.tokens.length - this.#done;
+    if (this.over) return 0;
+    if (!this.begun) return this.options.prompt.length;
+    const again = this.#replay.length - this.#replayed;
+    if (this.store !== undefined && again > 0) return again;
+    return again + (this.#request === undefined ? 0 : this.#request.tokens.length - this.#done);
   }
 
   get wantsWhole(): boolean {
-    return this.#request?.sees !== undefined;
+    return this.#replayed === this.#replay.length && this.#request?.sees !== undefined;
   }
 
-  /** The next `rows` rows of the request, with slots reserved for them. */
+  /** Its prompt is in, and its reader waits for tokens. */
+  get decoding(): boolean {
+    return this.#requests > 1 && this.#replayed === this.#replay.length;
+  }
+
+  /** The next `rows` rows, with slots reserved for them. */
   segment(rows: number): Segment {
-    const request = this.#request as RowsRequest;
-    const tokens = request.tokens.subarray(this.#done, this.#done + rows);
-    const base = this.store.tokens;
+    const { store } = this.#mustHaveMemory();
+    const again = this.#replayed < this.#replay.length;
+    const request: RowsRequest = again ? { tokens: this.#replay, want: "none" } : this.#mustHaveRequest();
+    const done = again ? this.#replayed : this.#done;
+    const tokens = request.tokens.subarray(done, done + rows);
+    const base = store.tokens;
     const positions = Int32Array.from(tokens, (_, row) => base + row);
     if (request.sees?.kind === "tree") {
       const { parents } = request.sees;
@@ -124,28 +225,27 @@ export class Sequence {
         positions[row] = parent < 0 ? base : (positions[parent] ?? base) + 1;
       }
     }
-    const slots = this.store.reserve(rows, positions);
+    const slots = store.reserve(rows, positions);
     this.#newest = slots;
+    if (request.sees?.kind === "block") this.#causal = Math.min(this.#causal, this.#held.length);
     this.#held.push(...tokens);
-    return { store: this.store, tokens, positions, slots, wanted: this.#wanted(rows), sees: request.sees };
-  }
-
-  #wanted(rows: number): Int32Array {
-    const request = this.#request as RowsRequest;
-    if (request.want === "all") return Int32Array.from({ length: rows }, (_, row) => row);
-    const isLast = this.#done + rows === request.tokens.length;
-    return request.want === "last" && isLast ? Int32Array.of(rows - 1) : new Int32Array(0);
+    return { store, tokens, positions, slots, wanted: wantedOf(request, done, rows), sees: request.sees };
   }
 
   /** Takes the results of a segment; resumes the decoder when its request is complete. */
   resume(rows: number, logits: (index: number) => Float32Array): void {
-    const request = this.#request as RowsRequest;
-    const start = this.#done;
-    this.#done += rows;
+    const { policy } = this.#mustHaveMemory();
     this.stats.passes++;
     this.stats.rows += rows;
+    if (this.#replayed < this.#replay.length) {
+      this.#replayed += rows;
+      return;
+    }
+    const request = this.#mustHaveRequest();
+    const start = this.#done;
+    this.#done += rows;
     const complete = this.#done === request.tokens.length;
-    this.#policy.afterPass(this.wantedRows);
+    policy.afterPass(this.wantedRows);
     if (!complete) {
       if (request.want === "all") for (let row = 0; row < rows; row++) this.#kept.push(logits(row).slice());
       return;
@@ -167,10 +267,10 @@ export class Sequence {
     this.over = true;
     this.error = error;
     this.stats.seconds = (performance.now() - this.#started) / 1000;
-    this.stats.cacheEntries = this.store.entries;
-    this.stats.cacheBytes = this.store.sizeBytes;
+    this.stats.cacheEntries = this.store?.entries ?? 0;
+    this.stats.cacheBytes = this.store?.sizeBytes ?? 0;
     if (error === undefined) {
-      const text = this.#options.output.flush();
+      const text = this.options.output.flush();
       if (text !== "") this.pieces.push({ text, token: -1, logProb: 0 });
     }
     this.pieces.end(error);
@@ -178,63 +278,70 @@ export class Sequence {
 
   /** The memory for a next turn: tokens whose keys and values are in it. */
   held(): HeldMemory {
-    return {
-      store: this.store,
-      tokens: Int32Array.from(this.#held),
-      policyRun: this.#policy.run,
-      policyLabel: this.#options.policy.label,
-    };
+    const { store, policy } = this.#mustHaveMemory();
+    return { store, tokens: this.heldTokens, policyRun: policy.run, policyLabel: this.options.policy.label };
+  }
+
+  #mustHaveMemory(): { readonly store: KeyValueStore; readonly policy: PolicyDriver } {
+    if (this.#memory === undefined) throw new QuireError("bad-input", "The sequence has no memory now.");
+    return this.#memory;
+  }
+
+  #mustHaveRequest(): RowsRequest {
+    if (this.#request === undefined) throw new QuireError("bad-input", "The sequence wants no rows now.");
+    return this.#request;
   }
 
   #emit(choice: Choice): boolean {
-    const { output } = this.#options;
+    const { output, onToken } = this.options;
     const piece = output.push(choice);
     if (piece !== undefined) {
-      if (this.stats.completionTokens === 0)
-        this.stats.secondsToFirstToken = (performance.now() - this.#started) / 1000;
+      const now = performance.now();
+      const first = this.stats.completionTokens === 0;
+      const seconds = (now - (first ? this.#started : this.#newestToken)) / 1000;
+      if (first) this.stats.secondsToFirstToken = seconds;
+      this.#newestToken = now;
       this.stats.completionTokens = output.tokens;
       this.pieces.push(piece);
+      onToken?.(seconds, first);
     }
     this.finishReason = output.finish;
     return output.finish !== undefined;
   }
 
   #advance(result: RowsResult | undefined): void {
+    const { name } = this.options.decoder;
     try {
-      const next = result === undefined ? this.#generator.next(undefined as never) : this.#generator.next(result);
+      const next = this.#generator?.next(result as RowsResult) ?? { done: true };
       this.#done = 0;
       if (next.done === true) {
         this.#request = undefined;
         this.end();
         return;
       }
-      if (next.value.tokens.length === 0)
-        throw new QuireError("bad-input", `${this.#options.decoder.name} asked for no rows.`);
+      if (next.value.tokens.length === 0) throw new QuireError("bad-input", `${name} asked for no rows.`);
       this.#request = next.value;
+      this.#requests++;
     } catch (error) {
       this.#request = undefined;
       this.end(
         isQuireError(error)
           ? error
-          : new QuireError(
-              "bad-input",
-              `The decoder ${this.#options.decoder.name} failed: ${(error as Error).message}`,
-              { cause: error },
-            ),
+          : new QuireError("bad-input", `The decoder ${name} failed: ${(error as Error).message}`, { cause: error }),
       );
     }
   }
 
-  #memory(): SequenceMemory {
-    const { store } = this;
+  #memoryForDecoder(): SequenceMemory {
     const held = this.#held;
+    const store = () => this.#mustHaveMemory().store;
     const newest = () => this.#newest;
     return {
       get length() {
-        return store.tokens;
+        return store().tokens;
       },
       rewind: (length) => {
-        store.rewind(length);
+        store().rewind(length);
         held.length = Math.min(held.length, length);
       },
       keepRows: (rows, kept) => {
@@ -243,8 +350,14 @@ export class Sequence {
           throw new QuireError("bad-input", "Only the rows of the newest request can be kept or taken back.");
         const tokens = held.splice(held.length - rows);
         held.push(...Array.from(kept, (row) => tokens[row] ?? 0));
-        store.keepOf(slots, kept);
+        store().keepOf(slots, kept);
       },
     };
   }
+}
+
+/** Indices of the rows of a slice whose logits are wanted. */
+function wantedOf({ want, tokens }: RowsRequest, done: number, rows: number): Int32Array {
+  if (want === "all") return Int32Array.from({ length: rows }, (_, row) => row);
+  return want === "last" && done + rows === tokens.length ? Int32Array.of(rows - 1) : new Int32Array(0);
 }

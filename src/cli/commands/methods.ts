@@ -23,6 +23,7 @@ const questions: Readonly<Record<MethodKind, readonly [title: string, question: 
 };
 
 const flags: Readonly<Record<SelectableKind, string>> = {
+  engine: "--schedule",
   cache: "--cache",
   decoder: "--decoder",
   chunker: "--chunker",

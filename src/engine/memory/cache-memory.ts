@@ -31,6 +31,10 @@ export class CacheMemory {
     this.#tokenBytes = entryWidths(options.shape).reduce((sum, bytes) => sum + bytes, 0);
   }
 
+  get shape(): KeyValueShape {
+    return this.#options.shape;
+  }
+
   get usedBytes(): number {
     let sum = this.prefixes?.bytes ?? 0;
     for (const [store, { promised }] of this.#open) sum += Math.max(store.sizeBytes, promised);
@@ -53,8 +57,8 @@ export class CacheMemory {
     return roundUp(entries) * this.#tokenBytes;
   }
 
-  open(entries: number): KeyValueStore {
-    const store = new KeyValueStore(this.#options.device, this.#options.shape, entries);
+  open(entries: number, shape = this.#options.shape): KeyValueStore {
+    const store = new KeyValueStore(this.#options.device, shape, entries);
     this.#open.set(store, { promised: 0, kept: false });
     return store;
   }
