@@ -1,14 +1,21 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import type { Chunker } from "./corpus/chunk/chunker.js";
+import { type CorpusGraph, openCorpusGraph } from "./corpus/graph/corpus-graph.js";
 import { type CorpusIndex, openCorpusIndex } from "./corpus/index/corpus-index.js";
 import type { IndexProgress, UpdateResult } from "./corpus/index/update.js";
 import { textPositions } from "./corpus/lines.js";
-import type { Candidate, SearchMode, Selector } from "./corpus/select/selector.js";
+import { type CorpusMap, makeCorpusMap } from "./corpus/map/corpus-map.js";
+import { scopedSource } from "./corpus/map/scoped-source.js";
+import { readTopicNames, writeTopicNames } from "./corpus/map/topic-names.js";
+import type { Candidate, CandidateSource, SearchMode, Selector } from "./corpus/select/selector.js";
 import type { WalkOptions } from "./corpus/walk.js";
 import { Embedder } from "./engine/embedder.js";
 import { partOf } from "./methods.js";
 import { type AskOutput, ask, selectFrom } from "./programs/ask.js";
 import type { AskEvent } from "./programs/ask-answer.js";
 import type { LanguageModel } from "./programs/language-model.js";
+import { nameTopic } from "./programs/name-topic.js";
 import type { ProgramLimits, TraceNode } from "./programs/program.js";
 import { runProgram } from "./programs/run.js";
 import { estimateTokens } from "./programs/token-estimate.js";
@@ -40,12 +47,24 @@ export interface AskOptions {
   readonly selector?: string | Selector;
   /** Options of the program `ask`. */
   readonly ask?: Parameters<typeof ask>[0];
+  /** Only passages of this topic of the map: its id, its name or a part of it. */
+  readonly scope?: string;
   readonly limits?: ProgramLimits;
   readonly seed?: number;
   readonly signal?: AbortSignal;
   onText?(text: string): void;
   onEvent?(event: AskEvent): void;
   onTrace?(node: TraceNode, root: TraceNode): void;
+}
+
+export interface MapOptions {
+  /** Names of topics: asked of the corpus's model, as they were asked for before (default), or by their words. */
+  readonly names?: "model" | "known" | "words";
+  /** Most topics that the model names; default 60. */
+  readonly mostNamed?: number;
+  readonly title?: string;
+  readonly signal?: AbortSignal;
+  onProgress?(phase: string, done: number, total: number): void;
 }
 
 export const defaultEmbedder = "all-minilm-l6-v2";
@@ -143,6 +162,49 @@ export class Corpus {
     return this.index.search(query, { k: options.k ?? 10, mode: options.mode, signal: options.signal });
   }
 
+  /** Chunks and files, linked: kept beside the index and made anew when that has changed. */
+  graph(options: Pick<MapOptions, "signal" | "onProgress"> = {}): Promise<CorpusGraph> {
+    const { folder } = this.index;
+    const phases = ["near", "cites", "terms", "compress"];
+    return openCorpusGraph(this.index, {
+      signal: options.signal,
+      sourceOf: (uri) =>
+        readFile(join(folder, uri), "utf8").catch(() => readFile(folder, "utf8").catch(() => undefined)),
+      onProgress: (phase) => options.onProgress?.("Linking", phases.indexOf(phase), phases.length),
+    });
+  }
+
+  /** Topics inside topics, down to chunks. */
+  async map(options: MapOptions = {}): Promise<CorpusMap> {
+    const { names = "known", mostNamed, signal, onProgress } = options;
+    const graph = await this.graph({ signal, onProgress });
+    const model = names === "model" ? this.#model : undefined;
+    const { indexFolder, folder } = this.index;
+    const kept = names === "words" ? { model: "", names: {} } : await readTopicNames(indexFolder);
+    const known: Record<string, string> = model !== undefined && kept.model !== model.id ? {} : { ...kept.names };
+    const before = Object.keys(known).length;
+    try {
+      return await makeCorpusMap(graph, {
+        name: options.title ?? basename(folder),
+        mostNamed,
+        signal,
+        onProgress: (phase, done, total) => onProgress?.(phase === "names" ? "Naming" : "Grouping", done, total),
+        async nameTopic(topic) {
+          const name = known[topic.id];
+          if (name !== undefined || model === undefined) return name === "" ? undefined : name;
+          const given = await nameTopic(model, topic, signal);
+          known[topic.id] = given ?? "";
+          return given;
+        },
+      });
+    } finally {
+      // Also where it was stopped: the next run goes on from there.
+      if (model !== undefined && Object.keys(known).length > before) {
+        await writeTopicNames(indexFolder, { model: model.id, names: known });
+      }
+    }
+  }
+
   async ask(question: string, options: AskOptions = {}): Promise<AskOutput> {
     const { signal, seed, limits, onText, onEvent, onTrace } = options;
     const selector = options.selector === undefined ? this.#selector : await partOf("selector", options.selector);
@@ -152,11 +214,12 @@ export class Corpus {
         ? undefined
         : async (texts: readonly string[], stop?: AbortSignal) => embedder.embed(texts, { signal: stop });
     const countTokens = this.#model?.countTokens.bind(this.#model) ?? estimateTokens;
+    const source = options.scope === undefined ? this.index : await this.#scoped(options.scope, signal);
     const { output } = await runProgram(
       ask(options.ask),
       {
         question,
-        select: selectFrom(selector, this.index, { countTokens, embed, seed, signal }),
+        select: selectFrom(selector, source, { countTokens, embed, seed, signal }),
         readRange: documentReader(this.index),
         embed,
         onText,
@@ -165,6 +228,11 @@ export class Corpus {
       { model: this.#model, signal, seed, limits, onTrace },
     );
     return output;
+  }
+
+  async #scoped(topic: string, signal: AbortSignal | undefined): Promise<CandidateSource> {
+    const map = await this.map({ signal });
+    return scopedSource(this.index, map.chunksOf(map.find(topic)));
   }
 
   async close(): Promise<void> {

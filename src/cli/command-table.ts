@@ -53,6 +53,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/search.js"),
   },
   {
+    name: "map",
+    usage: "<folder> [options]",
+    summary: "see what a folder is about: topics inside topics",
+    load: () => import("./commands/map.js"),
+  },
+  {
     name: "models",
     usage: "list|pull|rm|path|check [options]",
     summary: "list, fetch, remove and check models",

@@ -15,6 +15,8 @@ export interface PartitionOptions {
   readonly balance: Balance;
   readonly slack?: number;
   readonly shape?: readonly number[];
+  /** The shape comes from an earlier partition, so it is convex up to rounding and is not checked again. */
+  readonly shapeIsPiece?: boolean;
 }
 
 /** Largest diam² / area after `cuts` cuts of a square by rule widest-angle or dyadic, whatever the weights. */
@@ -28,7 +30,7 @@ export function partition(input: WeightedTree, options: PartitionOptions, contex
   const tree = indexTree(input.parents, input.ids);
   const { weights, leaves } = sumWeights(tree, input.weights);
   const shape = options.shape ?? unitSquare;
-  checkConvexPolygon(shape, "The root polygon");
+  if (options.shapeIsPiece !== true) checkConvexPolygon(shape, "The root polygon");
   if (options.rule === "rectangles") return slackRectangles(tree, weights, shape, options.slack, context);
   const cut =
     options.rule === "greedy" ? greedyCut : directedCut(options.rule === "dyadic" ? dyadicAngle : widestAngle);

@@ -22,6 +22,8 @@ export interface CorpusMapOptions {
 }
 
 export interface TopicToName {
+  /** The same for the same chunks, so that a name can be remembered. */
+  readonly id: string;
   readonly terms: readonly string[];
   /** Of its most typical chunks. */
   readonly excerpts: readonly string[];
@@ -56,7 +58,8 @@ export async function makeCorpusMap(graph: CorpusGraph, options: CorpusMapOption
   onProgress?.("words", 0, 1);
   const texts = [...chunkTexts(chunks)];
   const { termsOf } = topicTerms(texts, tree.root);
-  const named = await modelNames(tree.root, termsOf, texts, options);
+  const idOf = topicIds(chunks);
+  const named = await givenNames(tree.root, { termsOf, idOf, texts }, options);
 
   const chunksById = new Map<string, Int32Array>();
   const toNode = (topic: Topic, name: string): MapNode => {
@@ -68,7 +71,7 @@ export async function makeCorpusMap(graph: CorpusGraph, options: CorpusMapOption
         : Array.from(topic.chunks, (c) => chunkNode(chunks[c]!));
     const size = children.reduce((sum, child) => sum + child.size, 0);
     children.sort((a, b) => (topic.topics.length > 0 ? b.size - a.size : 0));
-    const id = topicId(topic, chunks);
+    const id = idOf(topic);
     chunksById.set(id, topic.chunks);
     return { id, name, ...(terms.length === 0 ? {} : { terms }), size, children };
   };
@@ -88,10 +91,15 @@ export async function makeCorpusMap(graph: CorpusGraph, options: CorpusMapOption
   };
 }
 
-async function modelNames(
+interface Known {
+  readonly texts: readonly string[];
+  termsOf(topic: Topic): readonly string[];
+  idOf(topic: Topic): string;
+}
+
+async function givenNames(
   root: Topic,
-  termsOf: (topic: Topic) => readonly string[],
-  texts: readonly string[],
+  { termsOf, idOf, texts }: Known,
   { nameTopic, mostNamed = defaultNamed, onProgress }: CorpusMapOptions,
 ): Promise<Map<Topic, string>> {
   const named = new Map<Topic, string>();
@@ -109,7 +117,7 @@ async function modelNames(
     onProgress?.("names", i, asked.length);
     const terms = termsOf(topic);
     const taken = beside.flatMap((other) => named.get(other) ?? []);
-    const name = await nameTopic({ terms, excerpts: typical(topic, terms, texts), taken });
+    const name = await nameTopic({ id: idOf(topic), terms, excerpts: typical(topic, terms, texts), taken });
     if (name !== undefined && !taken.includes(name)) named.set(topic, name);
   }
   onProgress?.("names", asked.length, asked.length);
@@ -129,8 +137,12 @@ function typical(topic: Topic, terms: readonly string[], texts: readonly string[
 
 function nameOf({ name, chunks }: Topic, terms: readonly string[]): string {
   if (name !== undefined) return name;
-  if (terms.length === 0) return chunks.length === 1 ? "1 passage" : `${chunks.length} passages`;
-  let shown = terms[0]!;
+  if (terms.length > 0) return namedBy(terms);
+  return chunks.length === 1 ? "1 passage" : `${chunks.length} passages`;
+}
+
+function namedBy(terms: readonly string[]): string {
+  let shown = terms[0] ?? "";
   for (const term of terms.slice(1, termsInName)) {
     if (shown.length + term.length + 2 <= longestName) shown += `, ${term}`;
   }
@@ -169,11 +181,18 @@ function chunkName(header: string, text: string): string {
   return start.length > longestName ? `${start.slice(0, longestName - 1)}…` : start || "(no words)";
 }
 
-/** The same for the same chunks, whatever the run. */
-function topicId({ chunks: members }: Topic, chunks: readonly Chunk[]): string {
-  const hash = createHash("sha256").update(`${members.length}`);
-  for (const c of members) hash.update(chunks[c]!.id);
-  return `topic-${hash.digest("hex").slice(0, 12)}`;
+function topicIds(chunks: readonly Chunk[]): (topic: Topic) => string {
+  const known = new Map<Topic, string>();
+  return (topic) => {
+    let id = known.get(topic);
+    if (id === undefined) {
+      const hash = createHash("sha256").update(`${topic.chunks.length}`);
+      for (const c of topic.chunks) hash.update(chunks[c]!.id);
+      id = `topic-${hash.digest("hex").slice(0, 12)}`;
+      known.set(topic, id);
+    }
+    return id;
+  };
 }
 
 function findTopic(root: MapNode, wanted: string): MapNode {
@@ -190,6 +209,8 @@ function findTopic(root: MapNode, wanted: string): MapNode {
   const tests: ((node: MapNode) => boolean)[] = [
     ({ id }) => id === said,
     ({ name }) => name.toLowerCase() === said,
+    // By its words, where a model has named it since.
+    ({ terms = [] }) => namedBy(terms).toLowerCase() === said,
     ({ name }) => name.toLowerCase().includes(said),
     ({ terms = [] }) => terms.some((term) => term.toLowerCase() === said),
   ];

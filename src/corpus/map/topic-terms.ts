@@ -2,7 +2,7 @@
  *  p · ln((p + e) / (q + e)), with p and q the shares of chunks that hold it in the topic and in the rest of its parent. Pairs of words
  *  that often stand together count as terms. */
 
-import { buildVocabulary, mostUsed, wordsOf } from "../graph/terms.js";
+import { buildVocabulary, mostUsed, singular, wordsOf } from "../graph/terms.js";
 import type { Topic } from "./topic.js";
 
 export interface TopicTerms {
@@ -147,7 +147,19 @@ function chunkTerms(texts: readonly string[]): ChunkTerms {
       }
     },
     share: (term) => (term < words ? documentFrequency[term]! : seenIn.get(pairs[term - words]!)!) / texts.length,
-    shown: (term) => (term < words ? shown[term]! : mostUsed(forms[term - words]!)),
+    shown: (term) => (term < words ? shown[term]! : plainCase(mostUsed(forms[term - words]!), numbers, shown)),
     isPair: (term) => term >= words,
   };
+}
+
+/** "Debian Archive", where both words mostly stand in small letters elsewhere, is no proper name. */
+function plainCase(pair: string, numbers: ReadonlyMap<string, number>, shown: readonly string[]): string {
+  return pair
+    .split(" ")
+    .map((word) => {
+      const lower = word.toLowerCase();
+      const usual = shown[numbers.get(singular(lower)) ?? -1];
+      return usual !== undefined && usual === usual.toLowerCase() ? lower : word;
+    })
+    .join(" ");
 }
