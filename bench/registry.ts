@@ -6,6 +6,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   load: async () => (await import("./load/load.js")).load,
   embed: async () => (await import("./embed-bench.js")).embed,
   search: async () => (await import("./search/search.js")).search,
+  cache: async () => (await import("./cache/cache.js")).cacheBench,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   "polygonal-partitions": async () => (await import("./structure/polygonal-partitions.js")).polygonalPartitionsBench,
   "dp-continual": async () => (await import("./structure/dp-continual.js")).dpContinualBench,

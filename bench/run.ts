@@ -23,10 +23,13 @@ const command = new Command("bench")
   .option("--out <folder>", "where table, picture and JSON go; quick runs write nothing unless told where")
   .option("--threads <n>", "one thread count instead of 1 and 2", wholeNumber)
   .option("--model <name>", "another model, by name or path")
+  .option("--policies <list>", "cache: policies, with options: h2o,cake:gamma=0,snapkv")
+  .option("--budgets <list>", "cache: shares of the prompt that are kept: 0.2,0.1")
+  .option("--text <file>", "cache: the text to read")
   .option("--seed <n>", "seed of everything that is drawn", wholeNumber, 1)
   .parse();
 
-interface Flags extends Pick<BenchOptions, "quick" | "threads" | "model" | "seed"> {
+interface Flags extends Pick<BenchOptions, "quick" | "threads" | "model" | "seed" | "policies" | "budgets" | "text"> {
   json: boolean;
   out?: string;
 }
@@ -61,13 +64,13 @@ if (flags.json) process.stdout.write(`${JSON.stringify(names.length === 1 ? (rep
 async function runBench(name: string): Promise<Report> {
   const started = performance.now();
   const loadBefore = oneMinuteLoad();
-  const { quick, threads, model, seed } = flags;
+  const { quick, threads, model, seed, policies, budgets, text } = flags;
   const progress = (text: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4);
     process.stderr.write(`${seconds} s  ${name}: ${text}\n`);
   };
   const bench = await (benches[name] as NonNullable<(typeof benches)[string]>)();
-  const findings = await bench.run({ quick, threads, model, seed, progress });
+  const findings = await bench.run({ quick, threads, model, seed, policies, budgets, text, progress });
   return {
     bench: name,
     ...findings,

@@ -67,6 +67,10 @@ export interface BenchOptions {
   readonly threads: number | undefined;
   readonly model: string | undefined;
   readonly seed: number;
+  /** Of benches that compare policies: which, at which shares, on which text. */
+  readonly policies?: string;
+  readonly budgets?: string;
+  readonly text?: string;
   progress(text: string): void;
 }
 
