@@ -132,7 +132,8 @@ export class Device {
     if (newPool !== undefined && freePool !== undefined && setPool !== undefined) {
       const params = new Uint8Array(threadpoolParams.size);
       g.ggml_threadpool_params_init(params, this.threads);
-      new DataView(params.buffer).setUint32(threadpoolParams.poll, 50, true);
+      // Between two graphs the threads sleep: polling for the next one, they would hold the core that JavaScript needs to make it.
+      new DataView(params.buffer).setUint32(threadpoolParams.poll, 0, true);
       const pool = newPool(params);
       setPool(this.backend, pool);
       this.#release.push(() => freePool(pool));
