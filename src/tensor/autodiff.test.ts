@@ -116,6 +116,14 @@ describe("gradients equal central differences", () => {
       await expectGradients([x], (_g, t) => t.cast("bf16").cast("f32"), { step: 1, tolerance: 5e-2 });
     }));
 
+  it("outerSum", () =>
+    forSeeds(4, async (random) => {
+      const [n, m, p] = [random.int(1, 4), random.int(1, 4), random.int(1, 3)];
+      await expectGradients([randomPlain(random, [2, n, m]), randomPlain(random, [2, n, p])], (_g, a, b) =>
+        a.outerSum(b),
+      );
+    }));
+
   it("linear and matmul, with shared weights", () =>
     forSeeds(12, async (random) => {
       const [n, k, m] = [random.int(1, 4), random.int(1, 4), random.int(1, 4)];

@@ -49,6 +49,13 @@ export const operations: Record<string, Operation> = {
   layerNorm: (r) => r.tensor().layerNorm(1e-5),
   l2Norm: (r) => r.tensor().l2Norm(1e-5),
   linear: (r) => pair(r, (a, b) => a.linear(b)),
+  outerSum: (r) => pair(r, (a, b) => a.outerSum(b)),
+  outerSumRight: (r) => {
+    const x = r.tensor();
+    const shape = [...x.shape.slice(0, -1), 2];
+    const other = r.graph.constant(r.random.array(shape.reduce((a, b) => a * b, 1)), shape);
+    return x.outerSum(r.random.chance(0.5) ? other : other.transpose().cont().transpose());
+  },
   matmul: (r) => pair(r, (a, b) => a.matmul(b)),
   product: (r) => {
     const weight = r.tensor();
@@ -170,6 +177,11 @@ export const operations: Record<string, Operation> = {
     );
   },
   setRows: (r) => r.tensor().setRows(r.indices(), r.tensor()),
+  copyInto: (r) => pair(r, (a, b) => a.copyInto(b)),
+  copyIntoRight: (r) => {
+    const target = r.tensor();
+    return r.like(target).copyInto(target);
+  },
   setStoredRows: (r) => {
     const table = r.tensor();
     const shape = [...table.shape.slice(0, -2), 1, table.size(-1)];

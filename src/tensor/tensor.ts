@@ -216,6 +216,10 @@ export class Tensor {
   matmul(other: Tensor): Tensor {
     return matmul.matmul(this, other);
   }
+  /** otherᵀ · x: [..., n, m] with [..., n, p] gives [..., p, m]. */
+  outerSum(other: Tensor): Tensor {
+    return matmul.outerSum(this, other);
+  }
 
   // attention
   softmax(options: attention.SoftmaxOptions = {}): Tensor {
@@ -303,6 +307,10 @@ export class Tensor {
   /** Writes rows into this stored tensor; the result must be made an effect or an operand of what reads it. */
   setRows(indices: Tensor, rows: Tensor): Tensor {
     return index.setRows(this, indices, rows);
+  }
+  /** Writes this into stored memory, or a view of it, like `setRows`. */
+  copyInto(target: Tensor): Tensor {
+    return index.copyInto(this, target);
   }
   /** Adds these rows up by number into [count, k], starting from 0. */
   scatterAdd(indices: Tensor, count: number): Tensor {

@@ -236,3 +236,30 @@ describe("scatterAdd and argsort", () => {
     expect(order.slice(200).every((i) => i % 3 === 0)).toBe(true);
   });
 });
+
+describe("copyInto", () => {
+  it("writes into a part of stored memory, after what was read from it", async () => {
+    const storage = Storage.allocate(testDevice(), [{ name: "sums", dtype: "f32", shape: [2, 6] }]);
+    const sums = storage.tensor("sums");
+    storage.write(
+      sums,
+      Float32Array.from({ length: 12 }, (_, i) => i),
+    );
+    const graph = new Graph(testDevice());
+    const part = graph.use(sums).slice(1, 0, 4);
+    graph.effect(part.add(graph.constant(Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8), [2, 4])).copyInto(part));
+    graph.compile();
+    await graph.run();
+    await graph.run();
+    const got = new Float32Array(12);
+    storage.read(sums, got);
+    expect(Array.from(got)).toEqual([2, 5, 8, 11, 4, 5, 16, 19, 22, 25, 10, 11]);
+    graph.close();
+    const other = new Graph(testDevice());
+    const input = other.input("x", "f32", [2, 6]);
+    expect(() => input.copyInto(other.input("y", "f32", [2, 6]))).toThrow(/no stored memory/);
+    expect(() => input.copyInto(other.use(sums).slice(1, 0, 4))).toThrow(/shapes differ/);
+    other.close();
+    storage.close();
+  });
+});

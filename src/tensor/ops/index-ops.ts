@@ -125,6 +125,33 @@ export function setRows(table: Tensor, indices: Tensor, rows: Tensor): Tensor {
   });
 }
 
+/** Writes x into stored f32 memory of its shape, or a view of it. The result must be made an effect or an operand of what reads it;
+ *  what read the memory before in the same graph must be an ancestor of x. */
+export function copyInto(x: Tensor, target: Tensor): Tensor {
+  const op = "copyInto";
+  needType(op, x, ["f32"]);
+  needType(op, target, ["f32"]);
+  needDenseRows(op, target);
+  need(sameShape(x.shape, target.shape), op, "shapes differ", [x, target], "equal shapes");
+  const root = target.root ?? target.source ?? target;
+  need(
+    root.owner !== x.graph && root.op === undefined,
+    op,
+    "the target is no stored memory",
+    [target],
+    "a stored tensor",
+  );
+  return node({
+    op,
+    inputs: [x, target],
+    dtype: "f32",
+    shape: target.shape,
+    strides: target.strides,
+    build: (context) => ggml().ggml_cpy(context, x.pointer, target.pointer),
+    gradient: "copyInto writes into stored memory: train on results instead",
+  });
+}
+
 const largest = 3.4028234663852886e38;
 
 /** Order of the elements of each row: i32 of the same shape. Ties are left open; NaN counts as the largest number. */

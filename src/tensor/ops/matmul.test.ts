@@ -231,3 +231,21 @@ describe("linearExperts", () => {
     });
   });
 });
+
+describe("outerSum", () => {
+  it("adds up rows with factors, also transposed ones", async () => {
+    await forSeeds(25, async (random) => {
+      const lead = Array.from({ length: random.int(0, 2) }, () => random.int(1, 3));
+      const n = random.pick([1, 2, 7, 40]);
+      const x = randomPlain(random, [...lead, n, random.pick([1, 5, 64])]);
+      const other = randomPlain(random, [...lead, n, random.pick([1, 3, 9])]);
+      const expected = plain([...lead, other.shape.at(-1) ?? 1, x.shape.at(-1) ?? 1], (index) => {
+        const outer = index.slice(0, -2);
+        const [p = 0, m = 0] = index.slice(-2);
+        return sumOf(Array.from({ length: n }, (_, i) => at(x, [...outer, i, m]) * at(other, [...outer, i, p])));
+      });
+      const [lx, lo] = [random.pick(layouts.slice(0, 3)), random.pick(layouts)];
+      expectClose(await run((g) => place(g, x, lx).outerSum(place(g, other, lo))), expected, 2e-5, `${lx} ${lo}`);
+    });
+  });
+});

@@ -71,6 +71,31 @@ export function matmul(x: Tensor, other: Tensor): Tensor {
   return linear(x, inGraphOf(x, other).transpose().cont());
 }
 
+/** Sum over n of the products of row n of `other` with row n of x: otherᵀ · x. x [..., n, m] with [..., n, p] gives f32 [..., p, m].
+ *  Rows of x are added up as they lie, without a transposed copy; `other` may be transposed. */
+export function outerSum(x: Tensor, other: Tensor): Tensor {
+  const op = "outerSum";
+  needType(op, x, ["f32"]);
+  needType(op, other, ["f32"]);
+  needDenseRows(op, x);
+  need(x.rank >= 2 && x.rank === other.rank, op, "ranks differ", [x, other], "two axes at least, as many each");
+  need(
+    x.shape.slice(0, -1).every((size, axis) => size === other.size(axis)),
+    op,
+    "sizes differ",
+    [x, other],
+    "equal sizes but for the last axis",
+  );
+  return node({
+    op,
+    inputs: [x, other],
+    dtype: "f32",
+    shape: [...x.shape.slice(0, -2), other.size(-1), x.size(-1)],
+    build: (context) => ggml().ggml_out_prod(context, x.pointer, other.pointer),
+    gradient: (dy) => [contiguous(inGraphOf(dy, other)).matmul(dy), contiguous(inGraphOf(dy, x)).linear(dy)],
+  });
+}
+
 /** Products with chosen experts: x [rows, used or 1, k], experts [E, m, k], ids i32 [rows, used] gives f32 [rows, used, m]. */
 export function linearExperts(x: Tensor, experts: Tensor, ids: Tensor): Tensor {
   const op = "linearExperts";
