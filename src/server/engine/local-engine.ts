@@ -1,6 +1,5 @@
 import { defaultEmbedder } from "../../corpus-session.js";
 import { Embedder } from "../../engine/embedder.js";
-import { QuireError } from "../../errors.js";
 import { Quire } from "../../quire.js";
 import { cpuFeatures } from "../../tensor/device.js";
 import { resolveModel } from "../../weights/resolve-model.js";
@@ -18,6 +17,7 @@ import type {
   OpenEngineOptions,
 } from "./client.js";
 import { Listeners } from "./listeners.js";
+import { noEmbedder } from "./no-embedder.js";
 
 /** An engine with a model in this process: what the child process runs, and what tests may use directly. */
 
@@ -102,10 +102,4 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined): EngineClie
 
 function describe({ name, embedder }: NamedEmbedder): EmbedderInfo {
   return { name, id: embedder.id, dimensions: embedder.dimensions, maxTokens: embedder.maxTokens };
-}
-
-export function noEmbedder(): QuireError {
-  return new QuireError("unsupported", "This server has no embedding model.", {
-    fix: "Start it with --embedder all-minilm-l6-v2, or another embedding model.",
-  });
 }

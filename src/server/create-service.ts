@@ -1,0 +1,38 @@
+import type { KeyRing } from "./access/key-ring.js";
+import type { EngineClient } from "./engine/client.js";
+import type { ModelText } from "./engine/model-text.js";
+import { createMetrics } from "./metrics.js";
+import { FairQueue } from "./requests/fair-queue.js";
+import { Runs } from "./requests/runs.js";
+import type { Service, ServiceSettings } from "./service.js";
+
+/** Puts an engine and its text side together with queue, figures and settings. */
+
+export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "names">> {
+  readonly engine: EngineClient;
+  readonly text: ModelText;
+  readonly version: string;
+  readonly keys?: KeyRing;
+  /** Further names the model answers to. */
+  readonly aliases?: readonly string[];
+  /** Requests that wait; more are refused with 429. Default 256. */
+  readonly queueSize?: number;
+}
+
+export function createService(options: CreateServiceOptions): Service {
+  const { engine, text, version, keys, aliases = [], queueSize = 256, parallel = 16 } = options;
+  const queue = new FairQueue({ running: parallel, waiting: queueSize });
+  const metrics = createMetrics({ engine, queue });
+  const runs = new Runs({ engine, queue, observer: metrics.observer });
+  const settings: ServiceSettings = {
+    names: [...new Set([engine.info.model, ...aliases])],
+    maxBodyBytes: options.maxBodyBytes ?? 16 * 2 ** 20,
+    maxUploadBytes: options.maxUploadBytes ?? 64 * 2 ** 20,
+    defaultMaxTokens: options.defaultMaxTokens ?? 2048,
+    cors: options.cors ?? [],
+    pageFolder: options.pageFolder,
+    hosts: options.hosts,
+    parallel,
+  };
+  return { version, startedAt: Date.now(), engine, text, runs, queue, metrics, settings, keys, draining: false };
+}
