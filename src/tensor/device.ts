@@ -160,16 +160,18 @@ export class Device {
       try {
         const status = await ggml().compute(this.backend, graph);
         if (status === statusAborted) throwIfAborted(signal);
-        if (status !== 0)
-          throw new QuireError("native", "The computation failed.", {
-            got: `status ${status}`,
-            fix: "Free memory, or use a smaller model or context.",
-          });
+        if (status !== 0) throw failed(status);
       } finally {
         signal?.removeEventListener("abort", stop);
         if (this.#stopFlag !== undefined) this.#stopFlag[0] = 1n;
       }
     });
+  }
+
+  /** Computes a small graph at once, and the event loop waits. Only for `work` within `exclusive`. */
+  computeNow(graph: number): void {
+    const status = ggml().computeNow(this.backend, graph);
+    if (status !== 0) throw failed(status);
   }
 
   /** Runs `work` while no graph is computed. */
@@ -192,6 +194,13 @@ export class Device {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function failed(status: number): QuireError {
+  return new QuireError("native", "The computation failed.", {
+    got: `status ${status}`,
+    fix: "Free memory, or use a smaller model or context.",
+  });
 }
 
 function extraBufferTypes(device: number): number[] {

@@ -292,14 +292,7 @@ export class Graph {
   }
 
   async run(signal?: AbortSignal): Promise<void> {
-    this.#mustBeCompiled();
-    if (this.#running)
-      throw new QuireError("bad-input", "The graph is running already.", { fix: "Await run() before the next." });
-    for (const owner of this.#owners) {
-      if (!owner.open) throw new QuireError("bad-input", "A stored tensor that the graph uses was freed.");
-    }
-    for (const [indices, below] of this.#indexRanges)
-      checkIndices(indices, this.#host.get(indices.root ?? indices), below);
+    this.#checkRun();
     this.#running = true;
     try {
       if (!this.device.isHost) this.#move(this.#inputs, "to-device");
@@ -309,6 +302,26 @@ export class Graph {
     } finally {
       this.#running = false;
     }
+  }
+
+  /** Runs at once, and the event loop waits: for small graphs, within `device.exclusive`. */
+  runNow(): void {
+    this.#checkRun();
+    if (!this.device.isHost) this.#move(this.#inputs, "to-device");
+    this.device.computeNow(this.#graph);
+    if (!this.device.isHost) this.#move(this.#outputs, "to-host");
+    this.#numerics?.check();
+  }
+
+  #checkRun(): void {
+    this.#mustBeCompiled();
+    if (this.#running)
+      throw new QuireError("bad-input", "The graph is running already.", { fix: "Await run() before the next." });
+    for (const owner of this.#owners) {
+      if (!owner.open) throw new QuireError("bad-input", "A stored tensor that the graph uses was freed.");
+    }
+    for (const [indices, below] of this.#indexRanges)
+      checkIndices(indices, this.#host.get(indices.root ?? indices), below);
   }
 
   /** Frees the graph; tensors of it cannot be used afterwards. */

@@ -215,6 +215,8 @@ export interface Ggml extends Bound<typeof baseSignatures>, Bound<typeof registr
   init(sizeBytes: number): number;
   /** Runs the graph on another thread; the number is ggml's status, 0 = done, 1 = aborted. */
   compute(backend: number, graph: number): Promise<number>;
+  /** The same on this thread, which waits. */
+  computeNow(backend: number, graph: number): number;
   /** Memory at an address, without a copy. Valid while what lies there is. */
   memory(address: number, sizeBytes: number): ArrayBuffer;
   /** A C string at an address. */
@@ -248,6 +250,7 @@ function bind(): Ggml {
           error ? reject(error) : resolve(status),
         );
       }),
+    computeNow: (backend, graph) => compute(backend, graph) as number,
     memory: (address, sizeBytes) => koffi.view(address, sizeBytes),
     text: (address) => koffi.decode(address, "char", -1) as string,
     backendFunction: (reg, name, signature) => {
