@@ -42,7 +42,7 @@ describe("catalogue", () => {
 
   it.each(methods.filter(({ state }) => state === "works"))(
     "$name works: module, test, page and result",
-    ({ name, kind }) => {
+    ({ name, kind, result }) => {
       const module = (folders[kind] as string[])
         .map((folder) => path.join(root, folder, `${name}.ts`))
         .find((file) => existsSync(file));
@@ -53,7 +53,7 @@ describe("catalogue", () => {
       for (const label of ["Paper", "Takes", "Cost", "Not"]) expect(text).toContain(` *  ${label} `);
       expect(existsSync((module as string).replace(/\.ts$/, ".test.ts")), "test").toBe(true);
       expect(existsSync(path.join(root, "docs/methods", `${name}.md`)), "page").toBe(true);
-      expect(existsSync(path.join(root, "docs/results", `${name}.md`)), "result").toBe(true);
+      expect(existsSync(path.join(root, "docs/results", `${result}.md`)), "result").toBe(true);
     },
   );
 

@@ -10,17 +10,20 @@ export interface MethodRow {
   readonly title: string;
   readonly arxiv: string;
   readonly state: "works" | "planned";
+  /** The result that measures it, docs/results/RESULT.md; its own name where not said otherwise. */
+  readonly result: string;
 }
 
-type Published = readonly [arxiv: string, title: string, state?: "works"];
+type Published = readonly [arxiv: string, title: string, state?: "works", result?: string];
 
 const published = (kind: MethodKind, rows: Record<string, Published>): MethodRow[] =>
-  Object.entries(rows).map(([name, [arxiv, title, state]]) => ({
+  Object.entries(rows).map(([name, [arxiv, title, state, result]]) => ({
     name,
     kind,
     title,
     arxiv,
     state: state ?? "planned",
+    result: result ?? name,
   }));
 
 export const methods: readonly MethodRow[] = [
