@@ -11,7 +11,8 @@ export const contender: Contender<DecodeLoad, DecodeTask, DecodeResult> = {
   async load({ modelPath, threads, built }) {
     const library = (await import(built)) as typeof import("../../src/index.js");
     native = (await import(new URL("./tensor/ffi/ggml.js", built).href)) as NonNullable<typeof native>;
-    quire = await library.Quire.open(modelPath, { threads, device: "cpu" });
+    // The same prompt comes again and again, and is to be read each time.
+    quire = await library.Quire.open(modelPath, { threads, device: "cpu", prefixSharing: false });
     return {};
   },
   async run(task) {
