@@ -11,6 +11,9 @@ interface Flags {
   readonly json?: boolean;
   readonly model?: string;
   readonly threads?: number;
+  readonly policies?: string;
+  readonly budgets?: string;
+  readonly text?: string;
 }
 
 export function defineBench(command: Command, description: string, shown: readonly string[]): void {
@@ -19,7 +22,10 @@ export function defineBench(command: Command, description: string, shown: readon
     .argument("[name]", "which one; without a name, the names are listed")
     .addOption(new Option("--quick", "in less than a minute"))
     .addOption(new Option("-m, --model <name>", "model to measure with").env("QUIRE_MODEL"))
-    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }));
+    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }))
+    .addOption(new Option("--policies <list>", "cache: which policies, with options"))
+    .addOption(new Option("--budgets <list>", "cache: shares of the prompt that are kept"))
+    .addOption(new Option("--text <file>", "cache: the text to read"));
   examples(outputOptions(command), [...shown]);
   command.action(start(run));
 }
@@ -32,5 +38,9 @@ async function run(session: Session, name: string | undefined, flags: Flags): Pr
   if (flags.json) args.push("--json");
   if (flags.model !== undefined) args.push("--model", flags.model);
   if (flags.threads !== undefined) args.push("--threads", String(flags.threads));
+  for (const name of ["policies", "budgets", "text"] as const) {
+    const value = flags[name];
+    if (value !== undefined) args.push(`--${name}`, value);
+  }
   await runBench(args, session.signal);
 }

@@ -23,13 +23,13 @@ const folders: Readonly<Record<MethodKind, string>> = {
   structure: "structure",
 };
 
-export function placesOf({ name, kind }: MethodRow, root: string): MethodPlaces {
+export function placesOf({ name, kind, result }: MethodRow, root: string): MethodPlaces {
   const source = existsSync(path.join(root, "src")) ? { base: "src", end: ".ts" } : { base: "dist", end: ".js" };
   const page = `docs/methods/${name}.md`;
   return {
     module: findBelow(root, `${source.base}/${folders[kind]}`, name, source.end),
     page: existsSync(path.join(root, page)) ? page : null,
-    bench: findBelow(root, "bench", name, ".ts"),
+    bench: findBelow(root, "bench", name, ".ts") ?? findBelow(root, "bench", result, ".ts"),
   };
 }
 

@@ -7,5 +7,6 @@ export function define(command: Command): void {
     "quire bench",
     "quire bench decode --quick",
     "quire bench decode --quick --json",
+    "quire bench cache --text book.txt",
   ]);
 }

@@ -81,6 +81,6 @@ async function run(
   );
 }
 
-function pick({ name, kind, title, arxiv, state }: MethodRow): MethodRow {
-  return { name, kind, title, arxiv, state };
+function pick({ name, kind, title, arxiv, state, result }: MethodRow): MethodRow {
+  return { name, kind, title, arxiv, state, result };
 }
