@@ -207,16 +207,6 @@ export class Engine {
         },
       );
     }
-    if (Object.keys(policy.needs).length > 0) {
-      throw new QuireError(
-        "unsupported",
-        `The cache policy ${policy.name} observes attention, which the engine does not offer yet.`,
-        {
-          got: JSON.stringify(policy.needs),
-          fix: "Use full or window.",
-        },
-      );
-    }
     const most = Math.min(maxTokens, this.contextTokens - prompt.length);
     if (policy.rewinds && this.memory.bytesFor(prompt.length + most + 1) > this.memory.limitBytes)
       throw noRoom(prompt.length + most + 1, this.memory);
@@ -271,7 +261,8 @@ export class Engine {
       const result = await this.pass.run(segments, commonSignal(this.#inPass));
       for (const [index, { sequence, rows }] of chosen.entries()) {
         if (sequence.over) continue;
-        sequence.resume(rows, (row) => result.logits(index, row));
+        const logits = (row: number) => result.logits(index, row);
+        await sequence.resume(rows, logits, (layer) => result.weights(index, layer));
         admission.fair.serve(sequence.options.user, rows);
         if (!decoding[index] && !sequence.over) admission.learn(sequence);
       }

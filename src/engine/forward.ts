@@ -21,6 +21,8 @@ export interface Segment {
   readonly wanted: Int32Array;
   /** Who sees whom among the rows of the request; default: what lies at or before a row's position. */
   readonly sees?: RowVisibility;
+  /** Bring back what the rows attend to, in managed layers. */
+  readonly stepRow?: boolean;
 }
 
 export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Array } | { readonly kind: "block" };
@@ -28,6 +30,8 @@ export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Arra
 export interface PassResult {
   /** f32 [V] of the `index`-th wanted row of a segment. Valid until the next pass. */
   logits(segment: number, index: number): Float32Array;
+  /** f32 [H, rows, slots read] of a segment that asked for it. Valid until the next pass. */
+  weights(segment: number, layer: number): Float32Array | undefined;
 }
 
 interface BuiltPass {
@@ -73,6 +77,10 @@ export class ForwardPass {
         const row = (starts[segment] ?? 0) + index;
         return values.subarray(row * width, (row + 1) * width);
       },
+      weights: (segment, layer) => {
+        const found = pass.segments[segment]?.weights.get(layer);
+        return found === undefined ? undefined : pass.graph.host<Float32Array>(found);
+      },
     };
   }
 
@@ -113,7 +121,8 @@ export class ForwardPass {
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
     const parts = segments.map(
-      ({ store, tokens }) => `${store.id}.${store.generation}.${tokens.length}.${classKey(layerClasses(store))}`,
+      ({ store, tokens, stepRow = false }) =>
+        `${store.id}.${store.generation}.${tokens.length}.${classKey(store, layerClasses(store))}${stepRow ? ".row" : ""}`,
     );
     const key = `${parts.join(" ")} | ${wanted}`;
     let pass = this.#built.get(key);
@@ -156,7 +165,8 @@ export class ForwardPass {
 
   #build(segments: readonly Segment[], wantedRows: number): BuiltPass {
     const { architecture, config, weights, device } = this.model;
-    const graph = new Graph(device, { maxNodes: config.numLayers * (40 + 16 * segments.length) + 256 });
+    const observed = segments.reduce((sum, segment) => sum + SegmentInputs.nodes(segment), 0);
+    const graph = new Graph(device, { maxNodes: config.numLayers * (40 + observed) + 256 });
     try {
       const rows = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
       const tokens = graph.input("tokens", "i32", [rows]);

@@ -33,7 +33,9 @@ export function layerClasses(store: KeyValueStore): LayerClass[] {
 }
 
 /** Part of a graph's key: what the classes read, and which layers are in which. */
-export function classKey(classes: readonly LayerClass[]): string {
-  if (classes.length === 1) return String(classes[0]?.read);
-  return classes.map(({ read, layers }) => `${read}:${layers.join(",")}`).join(";");
+export function classKey(store: KeyValueStore, classes: readonly LayerClass[]): string {
+  // Sums are cut short where rows come after everything else.
+  const order = store.watchesSums && !store.groups.every(({ slots }) => slots.isDense) ? "/" : "";
+  if (classes.length === 1) return `${classes[0]?.read}${order}`;
+  return `${classes.map(({ read, layers }) => `${read}:${layers.join(",")}`).join(";")}${order}`;
 }

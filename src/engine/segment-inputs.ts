@@ -1,7 +1,8 @@
-import type { KeyValueStore } from "../cache/store/key-values.js";
+import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
 import type { AttendOptions } from "../models/architecture.js";
 import type { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { attentionWeights, columnSumNodes, columnSums, sumOfRows } from "./attention-weights.js";
 import type { Segment } from "./forward.js";
 import { type LayerClass, layerClasses } from "./layer-classes.js";
 import { fillMask } from "./mask.js";
@@ -22,8 +23,13 @@ export class SegmentInputs {
   readonly #masks = new Map<string, { mask: Tensor; layers: number; window: number }>();
   /** All masks of layers with slots a head, one after the other. */
   readonly #headMasks: Tensor | undefined;
+  /** Where the newest of the queries go, while they are wanted. */
+  readonly #ringSlots: Tensor | undefined;
+  readonly #stepRow: boolean;
+  /** f32 [H, R, read] by layer, where the attention of the rows is wanted. */
+  readonly weights = new Map<number, Tensor>();
 
-  constructor(graph: Graph, { store, tokens }: Segment, index: number) {
+  constructor(graph: Graph, { store, tokens, stepRow = false }: Segment, index: number) {
     this.#graph = graph;
     this.#store = store;
     this.#rows = tokens.length;
@@ -37,21 +43,65 @@ export class SegmentInputs {
       this.#headStarts.set(layer, heads);
       heads += slots.heads.length;
     }
+    this.#stepRow = stepRow;
+    if (store.ring !== undefined) {
+      this.#ringSlots = graph.input(`ring ${index}`, "i64", [Math.min(this.#rows, store.ring.rows)]);
+    }
     if (heads > 0) this.#headSlots = graph.input(`head slots ${index}`, "i64", [heads, this.#rows]);
     const width = this.#classes.reduce((sum, { read, group }) => sum + (group === undefined ? read : 0), 0);
     if (width > 0) this.#headMasks = graph.input(`head masks ${index}`, "f16", [this.#rows * width]);
   }
 
+  /** Nodes of a graph that a layer may need for a segment. */
+  static nodes({ store, tokens }: Segment): number {
+    return 24 + (store.watchesSums ? columnSumNodes(tokens.length) : 0);
+  }
+
   /** Writes keys and values [K, R, D] to their slots and attends with queries [H, R, D]; gives [R, H·D]. */
-  attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, { scale, softcap, window = 0 }: AttendOptions) {
+  attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions) {
+    const { scale, softcap, window = 0 } = options;
     const memory = this.#store.layer(layer);
     const { read } = this.#classes[this.#classOf[layer] ?? 0] as LayerClass;
     const slots = this.#slotsOf(layer);
     const mask = this.#maskOf(layer, window);
     const allKeys = memory.keys.setRows(slots, keys).slice(1, 0, read);
     const allValues = memory.values.setRows(slots, values).slice(1, 0, read);
+    this.#observe(layer, queries, allKeys, mask, options);
     const attended = queries.flashAttention(allKeys, allValues, { mask, scale, softcap });
     return attended.reshape(this.#rows, attended.size(1) * attended.size(2));
+  }
+
+  /** What a policy wants to know of a layer, computed beside the attention itself. */
+  #observe(layer: number, queries: Tensor, keys: Tensor, mask: Tensor, scoring: AttendOptions): void {
+    const { sums } = this.#store.layer(layer);
+    const { ring, managed } = this.#store;
+    if (this.#ringSlots !== undefined && ring !== undefined && managed.includes(layer)) {
+      const count = this.#ringSlots.size(0);
+      const newest = queries.slice(1, this.#rows - count, count);
+      const place = ring.open(layer, queries.size(0), queries.size(2), scoring);
+      this.#graph.effect(place.setRows(this.#ringSlots, newest));
+    }
+    const wanted = this.#stepRow && managed.includes(layer);
+    if (!wanted && sums === undefined) return;
+    let received: Tensor;
+    if (wanted) {
+      const weights = attentionWeights(queries, keys, mask, scoring);
+      this.weights.set(layer, this.#graph.output(weights, `weights ${this.#name} ${layer}`));
+      if (sums === undefined) return;
+      received = sumOfRows(this.#graph, weights, keys.size(0));
+    } else {
+      received = columnSums(this.#graph, queries, keys, mask, scoring, { reach: this.#reach(layer) });
+    }
+    const held = this.#graph.use(sums as Tensor).slice(1, 0, keys.size(1));
+    this.#graph.effect(received.add(held).copyInto(held));
+  }
+
+  /** Where rows come after everything held, those before a number see nothing behind themselves. Holds for every state in which a
+   *  graph of this form is used again: what is read ends less than a step behind the newest row. */
+  #reach(layer: number): (rows: number) => number {
+    const { read, group } = this.#classes[this.#classOf[layer] ?? 0] as LayerClass;
+    const inOrder = (group === undefined || group.slots.isDense) && this.#rows > 1;
+    return (rows) => (inOrder ? roundUp(read - this.#rows + rows) : read);
   }
 
   fill(segment: Segment): void {
@@ -60,6 +110,15 @@ export class SegmentInputs {
     if (this.#headSlots !== undefined) {
       const target = this.#graph.host<BigInt64Array>(this.#headSlots);
       for (const [layer, slots] of byHead) copy(slots, target, (this.#headStarts.get(layer) ?? 0) * this.#rows);
+    }
+    const { ring } = this.#store;
+    if (this.#ringSlots !== undefined && ring !== undefined) {
+      const newest = segment.positions.subarray(this.#rows - this.#ringSlots.size(0));
+      copy(
+        newest.map((position) => position % ring.rows),
+        this.#graph.host(this.#ringSlots),
+        0,
+      );
     }
     // The graph may be an older one of the same form; what is held has changed since.
     const classes = layerClasses(this.#store);

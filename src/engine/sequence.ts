@@ -5,7 +5,7 @@ import { isQuireError, QuireError } from "../errors.js";
 import { AsyncQueue } from "./async-queue.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
-import { PolicyDriver } from "./policy-driver.js";
+import { PolicyDriver, type StepWeights } from "./policy-driver.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
  *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
@@ -40,8 +40,12 @@ export interface SequenceStats {
   seconds: number;
   preemptions: number;
   readonly decode: Record<string, number>;
+  /** Mean over layers. */
   cacheEntries: number;
   cacheBytes: number;
+  cachePeakBytes: number;
+  /** What the cache policy says of itself. */
+  cachePolicy: Record<string, number>;
 }
 
 /** What a sequence leaves behind for the next turn of a chat: its memory and the tokens that are in it. */
@@ -107,6 +111,8 @@ export class Sequence {
       decode: {},
       cacheEntries: 0,
       cacheBytes: 0,
+      cachePeakBytes: 0,
+      cachePolicy: {},
     };
   }
 
@@ -211,7 +217,8 @@ export class Sequence {
 
   /** The next `rows` rows, with slots reserved for them. */
   segment(rows: number): Segment {
-    const { store } = this.#mustHaveMemory();
+    const { store, policy } = this.#mustHaveMemory();
+    const stepRow = policy.wantsWeights(rows);
     const again = this.#replayed < this.#replay.length;
     const request: RowsRequest = again ? { tokens: this.#replay, want: "none" } : this.#mustHaveRequest();
     const done = again ? this.#replayed : this.#done;
@@ -229,11 +236,12 @@ export class Sequence {
     this.#newest = slots;
     if (request.sees?.kind === "block") this.#causal = Math.min(this.#causal, this.#held.length);
     this.#held.push(...tokens);
-    return { store, tokens, positions, slots, wanted: wantedOf(request, done, rows), sees: request.sees };
+    const wanted = wantedOf(request, done, rows);
+    return { store, tokens, positions, slots, wanted, sees: request.sees, stepRow };
   }
 
   /** Takes the results of a segment; resumes the decoder when its request is complete. */
-  resume(rows: number, logits: (index: number) => Float32Array): void {
+  async resume(rows: number, logits: (index: number) => Float32Array, weights?: StepWeights): Promise<void> {
     const { policy } = this.#mustHaveMemory();
     this.stats.passes++;
     this.stats.rows += rows;
@@ -245,7 +253,12 @@ export class Sequence {
     const start = this.#done;
     this.#done += rows;
     const complete = this.#done === request.tokens.length;
-    policy.afterPass(this.wantedRows);
+    try {
+      await policy.afterPass(rows, this.wantedRows, weights);
+    } catch (error) {
+      this.end(error);
+    }
+    if (this.over) return;
     if (!complete) {
       if (request.want === "all") for (let row = 0; row < rows; row++) this.#kept.push(logits(row).slice());
       return;
@@ -269,6 +282,8 @@ export class Sequence {
     this.stats.seconds = (performance.now() - this.#started) / 1000;
     this.stats.cacheEntries = this.store?.entries ?? 0;
     this.stats.cacheBytes = this.store?.sizeBytes ?? 0;
+    this.stats.cachePeakBytes = this.store?.peakBytes ?? 0;
+    this.stats.cachePolicy = this.#memory?.policy.run.stats?.() ?? {};
     if (error === undefined) {
       const text = this.options.output.flush();
       if (text !== "") this.pieces.push({ text, token: -1, logProb: 0 });

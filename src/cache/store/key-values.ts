@@ -247,6 +247,10 @@ export class KeyValueStore {
       if (mass !== undefined) this.layer(layer).write("bias", head, 0, mass.map(Math.log));
   }
 
+  get watchesSums(): boolean {
+    return this.#sums;
+  }
+
   /** Begins to keep running sums of the attention that entries of managed layers receive. */
   watchSums(): void {
     if (this.#sums) return;
@@ -256,9 +260,9 @@ export class KeyValueStore {
   }
 
   /** Begins to keep the newest queries of managed layers. */
-  watchQueries(rows: number, queryHeads: number): void {
+  watchQueries(rows: number): void {
     this.dropQueries();
-    this.ring = new QueryRing(this.device, this.shape.layers, this.managed, rows, queryHeads);
+    this.ring = new QueryRing(this.device, rows);
   }
 
   dropQueries(): void {

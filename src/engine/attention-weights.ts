@@ -1,0 +1,99 @@
+import type { Scoring } from "../cache/store/query-ring.js";
+import type { Graph } from "../tensor/graph.js";
+import type { Tensor } from "../tensor/tensor.js";
+
+/** Attention weights in the open, beside the fused attention that makes the output: only for layers that a policy watches. */
+
+/** Soft-max of queries [H, R, D] over keys [K, E, D] as the layer does it, f32 [H, R, E]. `bias` f32 [K, E] is added to the logits
+ *  of every query head of the group. */
+export function attentionWeights(
+  queries: Tensor,
+  keys: Tensor,
+  mask: Tensor,
+  { scale, softcap = 0 }: Scoring,
+  bias?: Tensor,
+): Tensor {
+  const products = queries.linear(keys);
+  const capped =
+    softcap > 0
+      ? products
+          .scale(scale / softcap)
+          .tanh()
+          .scale(softcap)
+      : products;
+  const rest = softcap > 0 ? 1 : scale;
+  return (bias === undefined ? capped : addBias(capped, bias.scale(1 / rest))).softmax({ mask, scale: rest });
+}
+
+function addBias(scores: Tensor, bias: Tensor): Tensor {
+  const [heads = 1, rows = 1, entries = 1] = scores.shape;
+  const groups = bias.size(0);
+  return scores
+    .reshape(groups, (heads / groups) * rows, entries)
+    .add(bias.reshape(groups, 1, entries))
+    .reshape(heads, rows, entries);
+}
+
+/** Rows that are weighed at once: their weights stay in the processor's cache. */
+const blockRows = 64;
+
+/** Nodes of a graph that `columnSums` may make. */
+export function columnSumNodes(rows: number): number {
+  return Math.ceil(rows / blockRows) * 16 + 8;
+}
+
+/** Attention that each entry receives from the rows, mean over the query heads of its group, f32 [K, E]. `reach` says how many
+ *  entries the rows before a number can see at most, so that the rest is left out. */
+export function columnSums(
+  graph: Graph,
+  queries: Tensor,
+  keys: Tensor,
+  mask: Tensor,
+  scoring: Scoring,
+  { reach, bias }: { reach: (rows: number) => number; bias?: Tensor },
+): Tensor {
+  const rows = queries.size(1);
+  let total: Tensor | undefined;
+  for (let start = 0; start < rows; start += blockRows) {
+    const count = Math.min(blockRows, rows - start);
+    const seen = Math.min(reach(start + count), keys.size(1));
+    const ownMask = mask.slice(0, start, count).slice(1, 0, seen);
+    const weights = attentionWeights(
+      queries.slice(1, start, count),
+      keys.slice(1, 0, seen),
+      seen === keys.size(1) ? mask.slice(0, start, count) : ownMask.cont(),
+      scoring,
+      bias?.slice(1, 0, seen).cont(),
+    );
+    const sums = sumOfRows(graph, weights, keys.size(0));
+    total = total === undefined ? sums : total.pad([0, 0], [0, seen - total.size(1)]).add(sums);
+  }
+  const whole = total as Tensor;
+  return whole.pad([0, 0], [0, keys.size(1) - whole.size(1)]);
+}
+
+/** Weights [H, R, E] added up over rows, mean over the heads of each of `groups` groups: [groups, E]. */
+export function sumOfRows(graph: Graph, weights: Tensor, groups: number): Tensor {
+  const [heads = 1, rows = 1, entries = 1] = weights.shape;
+  const perGroup = (heads / groups) * rows;
+  const share = shareOf(graph, groups, perGroup, groups / heads);
+  return weights.reshape(groups, perGroup, entries).outerSum(share).reshape(groups, entries);
+}
+
+const shares = new WeakMap<Graph, Map<string, Tensor>>();
+
+/** The same factor for every row, [groups, rows, 1]: one input a graph for all layers and blocks. */
+function shareOf(graph: Graph, groups: number, rows: number, factor: number): Tensor {
+  let known = shares.get(graph);
+  if (known === undefined) {
+    known = new Map();
+    shares.set(graph, known);
+  }
+  const key = `${groups} ${rows} ${factor}`;
+  let found = known.get(key);
+  if (found === undefined) {
+    found = graph.constant(new Float32Array(groups * rows).fill(factor), [groups, rows, 1], `share ${key}`);
+    known.set(key, found);
+  }
+  return found;
+}
