@@ -76,7 +76,7 @@ test.concurrent.each([
     /a number of at least 0/,
   ],
   ["a wrong choice", ["search", ".", "x", "--mode", "fast"], /'fast' is invalid/, /expected: hybrid, text, vector/],
-  ["a planned method", ["chat", "hi", "--cache", "h2o"], /planned/, /full, window/],
+  ["a planned method", ["chat", "hi", "--cache", "spatten"], /planned/, /full, window/],
   ["a method of another kind", ["chat", "hi", "--cache", "mmr"], /--selector/, /full, window/],
   ["an unknown model command", ["models", "lst"], /no command "lst"/, /Did you mean list\?/],
   ["a model that is not installed", ["models", "path", "qwen3-4b"], /not installed/, /quire models pull/],
@@ -165,7 +165,7 @@ test("methods: 46 rows, and each place that is named exists", async () => {
   const rows = JSON.parse((await runCli(["methods", "--json"])).stdout);
   expect(rows).toHaveLength(46);
   for (const row of rows) {
-    expect(Object.keys(row)).toEqual(["name", "kind", "title", "arxiv", "state", "module", "page", "bench"]);
+    expect(Object.keys(row)).toEqual(["name", "kind", "title", "arxiv", "state", "result", "module", "page", "bench"]);
     if (row.state === "works") expect(row.module).not.toBeNull();
   }
   const { stdout } = await runCli(["methods"], { env: { NO_COLOR: "1" } });
