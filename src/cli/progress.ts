@@ -9,7 +9,7 @@ export interface Step {
   readonly name?: string;
   readonly done: number;
   readonly total: number | undefined;
-  readonly unit: "bytes" | "files" | "calls" | "texts";
+  readonly unit: "bytes" | "files" | "calls" | "texts" | "steps";
 }
 
 const shownAfterMs = 250;

@@ -72,7 +72,7 @@ async function run(session: Session, folder: string, flags: Flags): Promise<void
         mostNamed: flags.names,
         title: flags.title,
         signal: session.signal,
-        onProgress: (phase, done, total) => session.progress.show({ phase, done, total, unit: "" }),
+        onProgress: (phase, done, total) => session.progress.show({ phase, done, total, unit: "steps" }),
       });
       session.progress.clear();
       for (const note of map.notes) session.warn(note);
