@@ -67,6 +67,9 @@ export interface MapOptions {
   onProgress?(phase: string, done: number, total: number): void;
 }
 
+/** All that a corpus needs of an embedding model, wherever it runs. */
+export type CorpusEmbedder = Pick<Embedder, "embed" | "close">;
+
 export const defaultEmbedder = "all-minilm-l6-v2";
 
 export async function openCorpus(folder: string, options: CorpusOptions = {}): Promise<Corpus> {
@@ -136,13 +139,13 @@ function indexPrecision(): "stored" | "bf16" {
 export class Corpus {
   readonly index: CorpusIndex;
   lastUpdate: UpdateResult | undefined;
-  readonly #embedder: Embedder | undefined;
+  readonly #embedder: CorpusEmbedder | undefined;
   readonly #selector: Selector;
   readonly #model: LanguageModel | undefined;
 
   constructor(
     index: CorpusIndex,
-    embedder: Embedder | undefined,
+    embedder: CorpusEmbedder | undefined,
     selector: Selector,
     model: LanguageModel | undefined,
   ) {

@@ -1,6 +1,10 @@
+import path from "node:path";
+import { cacheFolder } from "../weights/cache-folder.js";
 import type { KeyRing } from "./access/key-ring.js";
 import type { EngineClient } from "./engine/client.js";
 import type { ModelText } from "./engine/model-text.js";
+import { Library } from "./library/library.js";
+import { libraryEngine } from "./library/library-engine.js";
 import { createMetrics } from "./metrics.js";
 import { FairQueue } from "./requests/fair-queue.js";
 import { Runs } from "./requests/runs.js";
@@ -15,11 +19,15 @@ export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "nam
   readonly keys?: KeyRing;
   /** Further names the model answers to. */
   readonly aliases?: readonly string[];
+  /** Where files and corpora that are sent are kept; default in the cache folder. */
+  readonly dataFolder?: string;
+  /** Folders to offer, read-only. */
+  readonly corpora?: readonly string[];
   /** Requests that wait; more are refused with 429. Default 256. */
   readonly queueSize?: number;
 }
 
-export function createService(options: CreateServiceOptions): Service {
+export async function createService(options: CreateServiceOptions): Promise<Service> {
   const { engine, text, version, keys, aliases = [], queueSize = 256, parallel = 16 } = options;
   const queue = new FairQueue({ running: parallel, waiting: queueSize });
   const metrics = createMetrics({ engine, queue });
@@ -34,5 +42,22 @@ export function createService(options: CreateServiceOptions): Service {
     hosts: options.hosts,
     parallel,
   };
-  return { version, startedAt: Date.now(), engine, text, runs, queue, metrics, settings, keys, draining: false };
+  const library = await Library.open({
+    folder: options.dataFolder ?? path.join(cacheFolder(), "server"),
+    corpora: options.corpora ?? [],
+    engine: libraryEngine({ engine, text, runs }),
+  });
+  return {
+    version,
+    startedAt: Date.now(),
+    engine,
+    text,
+    runs,
+    queue,
+    metrics,
+    settings,
+    keys,
+    library,
+    draining: false,
+  };
 }

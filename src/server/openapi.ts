@@ -1,7 +1,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { chatRequest } from "./chat/chat-request.js";
+import { askRequest, searchRequest } from "./routes/ask.js";
 import { completionRequest } from "./routes/completions.js";
+import { addFile, createCorpus } from "./routes/corpora.js";
 import { embeddingRequest } from "./routes/embeddings.js";
 import { responseRequest } from "./routes/responses.js";
 import { detokenizeRequest, tokenizeRequest } from "./routes/tokens.js";
@@ -38,6 +40,23 @@ const operations: readonly Operation[] = [
   { method: "get", path: "/v1/requests", summary: "Requests at work" },
   { method: "delete", path: "/v1/requests/{id}", summary: "Stop a request" },
   { method: "get", path: "/v1/scheduler/events", summary: "What every pass carries, as events" },
+  { method: "get", path: "/v1/files", summary: "Files that were sent" },
+  { method: "post", path: "/v1/files", summary: "Send a file", form: true },
+  { method: "get", path: "/v1/files/{id}", summary: "One file" },
+  { method: "get", path: "/v1/files/{id}/content", summary: "What is in it" },
+  { method: "delete", path: "/v1/files/{id}", summary: "Delete a file" },
+  { method: "get", path: "/v1/corpora", summary: "Corpora" },
+  { method: "post", path: "/v1/corpora", summary: "Make a corpus", body: createCorpus },
+  { method: "get", path: "/v1/corpora/{id}", summary: "One corpus" },
+  { method: "delete", path: "/v1/corpora/{id}", summary: "Delete a corpus" },
+  { method: "get", path: "/v1/corpora/{id}/files", summary: "Its files" },
+  { method: "post", path: "/v1/corpora/{id}/files", summary: "Put files in", body: addFile, form: true },
+  { method: "delete", path: "/v1/corpora/{id}/files/{name}", summary: "Take a file out" },
+  { method: "post", path: "/v1/corpora/{id}/search", summary: "Find passages", body: searchRequest },
+  { method: "post", path: "/v1/corpora/{id}/ask", summary: "Answer with citations", body: askRequest },
+  { method: "get", path: "/v1/corpora/{id}/source", summary: "Lines of a file" },
+  { method: "get", path: "/v1/corpora/{id}/map", summary: "Its topics, as a tree" },
+  { method: "get", path: "/v1/corpora/{id}/events", summary: "How indexing goes on, as events" },
 ];
 
 export function openApiRoutes(app: Hono<AppEnv>, service: Service): void {
@@ -65,6 +84,12 @@ function document(version: string): object {
   };
 }
 
+const formSchema = {
+  type: "object",
+  properties: { file: { type: "string", format: "binary" }, purpose: { type: "string" } },
+  required: ["file"],
+};
+
 const errorSchema = z.object({
   error: z.object({
     message: z.string(),
@@ -80,14 +105,14 @@ function described({ path, summary, body, form }: Operation): object {
   return {
     summary,
     parameters: names.map((name) => ({ name, in: "path", required: true, schema: { type: "string" } })),
-    ...(body === undefined
+    ...(body === undefined && form !== true
       ? {}
       : {
           requestBody: {
             required: true,
             content: {
-              ...json(z.toJSONSchema(body, { io: "input", unrepresentable: "any" })),
-              ...(form === true ? { "multipart/form-data": { schema: { type: "object" } } } : {}),
+              ...(body === undefined ? {} : json(z.toJSONSchema(body, { io: "input", unrepresentable: "any" }))),
+              ...(form === true ? { "multipart/form-data": { schema: formSchema } } : {}),
             },
           },
         }),

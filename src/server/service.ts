@@ -4,6 +4,7 @@ import type { KeyRing } from "./access/key-ring.js";
 import type { EngineClient } from "./engine/client.js";
 import type { ModelText } from "./engine/model-text.js";
 import { notFound } from "./http/api-error.js";
+import type { Library } from "./library/library.js";
 import type { Metrics } from "./metrics.js";
 import type { FairQueue } from "./requests/fair-queue.js";
 import type { Runs } from "./requests/runs.js";
@@ -21,6 +22,7 @@ export interface Service {
   readonly settings: ServiceSettings;
   /** Undefined = everybody may, since only this machine can reach the server. */
   readonly keys: KeyRing | undefined;
+  readonly library: Library;
   /** Set once it shuts down: what runs may end, nothing new begins. */
   draining: boolean;
 }

@@ -1,4 +1,8 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { Hono } from "hono";
+import { onTestFinished } from "vitest";
 import { serverSentEvents } from "../programs/server-sent-events.js";
 import { createApp } from "./app.js";
 import { type CreateServiceOptions, createService } from "./create-service.js";
@@ -14,9 +18,14 @@ export interface TestApp {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 }
 
-export function testApp(echo: EchoOptions = {}, options: Partial<CreateServiceOptions> = {}): TestApp {
+export async function testApp(echo: EchoOptions = {}, options: Partial<CreateServiceOptions> = {}): Promise<TestApp> {
   const engine = echoEngine(echo);
-  const service = createService({ engine, text: engine.text, version: "0.0.0", ...options });
+  const dataFolder = await mkdtemp(path.join(tmpdir(), "quire-server-"));
+  const service = await createService({ engine, text: engine.text, version: "0.0.0", dataFolder, ...options });
+  onTestFinished(async () => {
+    await service.library.close();
+    await rm(dataFolder, { recursive: true, force: true });
+  });
   const app = createApp(service);
   return {
     app,

@@ -6,7 +6,7 @@ const path = "/v1/chat/completions";
 
 describe("POST /v1/chat/completions", () => {
   it("answers, with usage and a reason", async () => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const response = await post(path, { model: "echo", messages });
     expect(response.status).toBe(200);
     const body = await json(response);
@@ -24,7 +24,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("streams as clients expect it: role first, text, reason, usage, [DONE]", async () => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const response = await post(path, { messages, stream: true, stream_options: { include_usage: true } });
     expect(response.headers.get("content-type")).toMatch(/^text\/event-stream/);
     const events = await readEvents(response);
@@ -43,7 +43,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("cuts at max_tokens and at stop texts, which are held back", async () => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const cut = await json(await post(path, { messages, max_tokens: 3 }));
     expect(cut.choices[0]).toMatchObject({ message: { content: "Hel" }, finish_reason: "length" });
     const stopped = await json(await post(path, { messages, stop: ["wör", "nothing"] }));
@@ -53,7 +53,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("gives n answers, each with a seed of its own", async () => {
-    const { post, engine } = testApp();
+    const { post, engine } = await testApp();
     const body = await json(await post(path, { messages, n: 3, seed: 7, temperature: 1 }));
     expect(body.choices.map(({ index }: { index: number }) => index)).toEqual([0, 1, 2]);
     expect(engine.jobs.map(({ options }) => options.seed)).toEqual([7, 8, 9]);
@@ -68,7 +68,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("reports log probabilities with bytes", async () => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const body = await json(await post(path, { messages, logprobs: true, top_logprobs: 1 }));
     const { content } = body.choices[0].logprobs;
     expect(content).toHaveLength(12);
@@ -81,7 +81,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("passes sampling, shape and Quire's own options on", async () => {
-    const { post, engine } = testApp();
+    const { post, engine } = await testApp();
     const schema = { type: "object", properties: { a: { type: "integer" } }, required: ["a"] };
     await post(path, {
       messages,
@@ -98,7 +98,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("never cuts a prompt in silence", async () => {
-    const { post } = testApp({ contextTokens: 200 });
+    const { post } = await testApp({ contextTokens: 200 });
     const long = [{ role: "user", content: "x".repeat(300) }];
     const response = await post(path, { messages: long });
     expect(response.status).toBe(400);
@@ -129,7 +129,7 @@ describe("POST /v1/chat/completions", () => {
       "response_format",
     ],
   ])("refuses %j and names %s", async (body, param) => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const response = await post(path, body);
     expect(response.status).toBe(400);
     const { error } = await json(response);
@@ -138,7 +138,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("says which models there are", async () => {
-    const { post } = testApp({}, { aliases: ["gpt-4o"] });
+    const { post } = await testApp({}, { aliases: ["gpt-4o"] });
     const response = await post(path, { model: "gpt-9", messages });
     expect(response.status).toBe(404);
     expect((await json(response)).error).toMatchObject({ code: "model_not_found", param: "model" });
@@ -146,7 +146,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("reads text parts, leaves unknown fields alone, takes null for left out", async () => {
-    const { post } = testApp();
+    const { post } = await testApp();
     const content = [
       { type: "text", text: "a" },
       { type: "text", text: "b" },
@@ -156,7 +156,7 @@ describe("POST /v1/chat/completions", () => {
   });
 
   it("stops the engine when a reader leaves", async () => {
-    const { post, service } = testApp({ delayMs: 5, reply: () => "x".repeat(1000) });
+    const { post, service } = await testApp({ delayMs: 5, reply: () => "x".repeat(1000) });
     const response = await post(path, { messages, stream: true, max_tokens: 1000 });
     const reader = response.body!.getReader();
     await reader.read();
@@ -170,7 +170,7 @@ describe("POST /v1/chat/completions", () => {
 
   it("tells of an error in the middle of a stream as an event", async () => {
     let said = 0;
-    const { post } = testApp({
+    const { post } = await testApp({
       reply: () => {
         said++;
         throw new Error("secret /etc/passwd");

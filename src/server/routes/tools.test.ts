@@ -30,7 +30,7 @@ function caller(calls = 1, before = "") {
 
 describe("tools", () => {
   it("are shown to the model, and its call comes back parsed", async () => {
-    const { post, engine } = testApp({ reply: caller(1, "One moment. ") });
+    const { post, engine } = await testApp({ reply: caller(1, "One moment. ") });
     const body = await json(await post(path, { messages, tools }));
     expect(body.choices[0]).toMatchObject({
       finish_reason: "tool_calls",
@@ -48,17 +48,17 @@ describe("tools", () => {
   });
 
   it("can be several in one answer, or one at most", async () => {
-    const { post } = testApp({ reply: caller(3) });
+    const { post } = await testApp({ reply: caller(3) });
     const many = await json(await post(path, { messages, tools }));
     expect(many.choices[0].message.tool_calls).toHaveLength(3);
     expect(many.choices[0].message.content).toBeNull();
-    const { post: again } = testApp({ reply: caller(3) });
+    const { post: again } = await testApp({ reply: caller(3) });
     const one = await json(await again(path, { messages, tools, parallel_tool_calls: false }));
     expect(one.choices[0].message.tool_calls).toHaveLength(1);
   });
 
   it("must be called when that is asked, and the one that is named", async () => {
-    const { post, engine } = testApp({ reply: caller() });
+    const { post, engine } = await testApp({ reply: caller() });
     const body = await json(await post(path, { messages, tools, tool_choice: "required" }));
     expect(body.choices[0].finish_reason).toBe("tool_calls");
     expect(engine.jobs).toHaveLength(1);
@@ -70,7 +70,7 @@ describe("tools", () => {
   });
 
   it("are left alone with tool_choice none, and when the model just talks", async () => {
-    const { post, engine } = testApp({ reply: () => "It is sunny." });
+    const { post, engine } = await testApp({ reply: () => "It is sunny." });
     const none = await json(await post(path, { messages, tools, tool_choice: "none" }));
     expect(none.choices[0]).toMatchObject({ finish_reason: "stop", message: { content: "It is sunny." } });
     expect(String.fromCodePoint(...engine.jobs[0]!.prompt)).not.toContain("weather");
@@ -80,7 +80,7 @@ describe("tools", () => {
   });
 
   it("stream as deltas that merge by index", async () => {
-    const { post } = testApp({ reply: caller(2) });
+    const { post } = await testApp({ reply: caller(2) });
     const events = await readEvents(await post(path, { messages, tools, stream: true }));
     const merged: { name: string; arguments: string; id: string }[] = [];
     const chunks = events.slice(0, -1).map(({ data }) => JSON.parse(data).choices[0]);
@@ -100,7 +100,7 @@ describe("tools", () => {
   });
 
   it("and their results go back into the conversation", async () => {
-    const { post, engine } = testApp({ reply: () => "Sunny." });
+    const { post, engine } = await testApp({ reply: () => "Sunny." });
     const turn = [
       ...messages,
       {
@@ -120,7 +120,7 @@ describe("tools", () => {
     const template =
       "{% if tools %}TOOLS {{ tools | tojson }}\n{% endif %}{% for m in messages %}{{ m.role }}: {{ m.content }}{% if m.tool_calls %}{{ m.tool_calls[0].function.arguments.city }}{% endif %}\n{% endfor %}respond with name and parameters: ";
     let asked = 0;
-    const { post, engine } = testApp({
+    const { post, engine } = await testApp({
       template,
       reply: () => (asked++ === 0 ? '{"name": "wea' : '{"name": "weather", "parameters": {"city": "Oslo"}}'),
     });
