@@ -133,10 +133,29 @@ function randomTensors(shape: TinyShape, seed: number): Map<string, Float32Array
   );
 }
 
-type Vector = number[];
+export type Vector = number[];
+
+export interface PlainEntry {
+  readonly position: number;
+  /** Rotated. */
+  readonly key: Vector;
+  readonly value: Vector;
+  readonly mass: number;
+}
+
+/** To change or watch what attention without a built-in window sees. */
+export interface PlainWatch {
+  /** What the query at a position sees instead of everything up to itself. */
+  entries?(layer: number, kvHead: number, position: number, all: PlainEntry[]): PlainEntry[];
+  weights?(layer: number, head: number, position: number, entries: PlainEntry[], weights: Vector): void;
+}
 
 /** Logits of every position, f64. */
-export function plainLogits({ shape, tensors }: TinyModel, tokens: readonly number[]): Vector[] {
+export function plainLogits(
+  { shape, tensors }: TinyModel,
+  tokens: readonly number[],
+  watch: PlainWatch = {},
+): Vector[] {
   const { hidden, heads, kvHeads, headDim, architecture, layers } = shape;
   const get = (name: string): Float32Array => {
     const found = tensors.get(name);
@@ -196,19 +215,21 @@ export function plainLogits({ shape, tensors }: TinyModel, tokens: readonly numb
       const result: Vector = [];
       for (let h = 0; h < heads; h++) {
         const kv = Math.floor(h / (heads / kvHeads));
-        const seen = [...Array(position + 1).keys()].filter((other) => position - other < window);
-        const scores = seen.map((other) => dot(own[h] as Vector, keys[other]?.[kv] as Vector) / Math.sqrt(headDim));
+        const all = [...Array(position + 1).keys()]
+          .filter((other) => position - other < window)
+          .map((other): PlainEntry => {
+            const [key = [], value = []] = [keys[other]?.[kv], values[other]?.[kv]];
+            return { position: other, key, value, mass: 1 };
+          });
+        const seen = isGlobal ? (watch.entries?.(layer, kv, position, all) ?? all) : all;
+        const scores = seen.map(({ key, mass }) => dot(own[h] as Vector, key) / Math.sqrt(headDim) + Math.log(mass));
         const highest = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - highest));
         const total = weights.reduce((sum, weight) => sum + weight, 0);
-        for (let d = 0; d < headDim; d++) {
-          result.push(
-            seen.reduce(
-              (sum, other, i) => sum + ((weights[i] as number) / total) * (values[other]?.[kv]?.[d] as number),
-              0,
-            ),
-          );
-        }
+        const shares = weights.map((weight) => weight / total);
+        watch.weights?.(layer, h, position, seen, shares);
+        for (let d = 0; d < headDim; d++)
+          result.push(seen.reduce((sum, { value }, i) => sum + (shares[i] as number) * (value[d] as number), 0));
       }
       return result;
     });

@@ -1,0 +1,289 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { full } from "../cache/full.js";
+import { type CachePolicy, type CacheView, cachePolicy, type Edit, type PolicyNeeds } from "../cache/policy.js";
+import { editStore } from "../cache/store/edit-store.js";
+import { KeyValueStore } from "../cache/store/key-values.js";
+import { autoregressive } from "../decode/autoregressive.js";
+import { createSampler } from "../decode/sample/sampler.js";
+import { plainLogits, type TinyModel, tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
+import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
+import { Engine } from "./engine.js";
+import { ForwardPass } from "./forward.js";
+import { type LoadedModel, loadModel } from "./model.js";
+import { sarathi } from "./schedule/sarathi.js";
+
+/** What policies observe, against attention computed over plain numbers. */
+
+interface Seen {
+  columnSums: Float32Array | undefined;
+  rows: Float32Array | undefined;
+  rowCount: number | undefined;
+  keys: Float32Array | undefined;
+  values: Float32Array | undefined;
+  positions: Int32Array;
+}
+
+interface Log {
+  /** By hook, then "layer head". */
+  readonly calls: { hook: string; tokens: number; seen: Map<string, Seen> }[];
+}
+
+/** A policy that writes down all it is shown, and makes the edits that `edit` says. */
+function watching(
+  log: Log,
+  needs: PolicyNeeds,
+  edit?: (view: CacheView, hook: string, managed: readonly number[], kvHeads: number) => Edit[],
+): CachePolicy {
+  return cachePolicy({
+    name: "watching",
+    title: "Writes down what it sees",
+    options: z.object({}),
+    needs,
+    create: (_options, { managedLayers, kvHeads }) => {
+      const note =
+        (hook: string) =>
+        (view: CacheView): Edit[] => {
+          const seen = new Map<string, Seen>();
+          for (const layer of managedLayers) {
+            for (let head = 0; head < kvHeads; head++) {
+              const { columnSums, rows, rowCount, keys, values, positions } = view.entries(layer, head);
+              seen.set(`${layer} ${head}`, { columnSums, rows, rowCount, keys, values, positions });
+            }
+          }
+          log.calls.push({ hook, tokens: view.tokens, seen });
+          return edit?.(view, hook, managedLayers, kvHeads) ?? [];
+        };
+      const run = {
+        afterPrefillSlice: note("slice"),
+        afterPrefill: note("prefill"),
+        afterStep: note("step"),
+        clone: () => run,
+      };
+      return run;
+    },
+  })();
+}
+
+const tokenizer = byteTokenizer();
+
+async function generate(engine: Engine, prompt: Int32Array, policy: CachePolicy, maxTokens: number) {
+  const sequence = engine.start({
+    prompt,
+    decoder: autoregressive(),
+    policy,
+    sampler: createSampler(),
+    maxTokens,
+    ignoreEnd: true,
+  });
+  const tokens: number[] = [];
+  try {
+    for await (const piece of sequence.pieces) if (piece.token >= 0) tokens.push(piece.token);
+  } finally {
+    await engine.settle(sequence);
+    engine.release(sequence);
+  }
+  return { tokens, stats: sequence.stats };
+}
+
+const worst = (got: ArrayLike<number> | undefined, want: ArrayLike<number>): number => {
+  expect(got?.length).toBe(want.length);
+  let most = 0;
+  for (let i = 0; i < want.length; i++) {
+    const difference = Math.abs(((got as ArrayLike<number>)[i] as number) - (want[i] as number));
+    most = Math.max(most, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
+  }
+  return most;
+};
+
+const prompt = tokenizer.encode(
+  "what the newest rows of a prompt look at, and what every entry has received. ".repeat(2),
+);
+
+describe.each(["llama", "qwen2", "qwen3", "gemma3"] as const)("%s", (architecture) => {
+  let tiny: TinyModel;
+  let model: LoadedModel;
+  beforeAll(async () => {
+    tiny = await writeTinyModel(tinyShape(architecture, tokenizer.vocabSize), 5);
+    model = await loadModel(tiny.path, { device: "cpu", threads: 1 });
+  });
+  afterAll(() => model.close());
+
+  // GELU comes from a table of f16 numbers in ggml.
+  const tolerance = architecture === "gemma3" ? 5e-3 : 2e-4;
+  const needs = { columnSums: true, promptRows: 9, stepRow: true, keys: true, values: true };
+
+  it.each([512, 50, 7])("shows what plain attention gives, in slices of %i", async (budget) => {
+    const engine = new Engine(model, tokenizer, { cacheType: "f32", schedule: sarathi({ budget }), maxSequences: 4 });
+    const log: Log = { calls: [] };
+    const { tokens } = await generate(engine, prompt, watching(log, needs), 5);
+    const whole = [...prompt, ...tokens];
+    /** weights[layer][head][query][key] */
+    const weights: number[][][][] = [];
+    const entries = new Map<string, { key: number[]; value: number[] }>();
+    plainLogits(tiny, whole.slice(0, -1), {
+      weights: (layer, head, position, held, shares) => {
+        weights[layer] ??= [];
+        const ofLayer = weights[layer] as number[][][];
+        ofLayer[head] ??= [];
+        (ofLayer[head] as number[][])[position] = shares;
+        const kv = Math.floor(head / 2);
+        for (const { position: at, key, value } of held) entries.set(`${layer} ${kv} ${at}`, { key, value });
+      },
+    });
+    const hooks = log.calls.map(({ hook }) => hook);
+    expect(hooks.filter((hook) => hook === "slice")).toHaveLength(Math.ceil(prompt.length / budget) - 1);
+    expect(hooks.filter((hook) => hook === "prefill")).toHaveLength(1);
+    expect(hooks.filter((hook) => hook === "step")).toHaveLength(4);
+    let difference = 0;
+    for (const { hook, tokens: held, seen } of log.calls) {
+      for (const [key, { columnSums, rows, rowCount, keys, values, positions }] of seen) {
+        const [layer = 0, kv = 0] = key.split(" ").map(Number);
+        const ofHead = (member: number) => (weights[layer] as number[][][])[2 * kv + member] as number[][];
+        expect(Array.from(positions)).toEqual(Array.from({ length: held }, (_, i) => i));
+        const sums = Array.from({ length: held }, (_, column) => {
+          let sum = 0;
+          for (let member = 0; member < 2; member++)
+            for (let query = column; query < held; query++) sum += (ofHead(member)[query]?.[column] ?? 0) / 2;
+          return sum;
+        });
+        difference = Math.max(difference, worst(columnSums, sums) / 10);
+        const count = hook === "step" ? 1 : Math.min(9, held);
+        expect(rowCount).toBe(count);
+        const expected: number[] = [];
+        for (let member = 0; member < 2; member++)
+          for (let row = 0; row < count; row++)
+            for (let column = 0; column < held; column++)
+              expected.push(ofHead(member)[held - count + row]?.[column] ?? 0);
+        difference = Math.max(difference, worst(rows, expected));
+        const plain = Array.from(positions, (at) => entries.get(`${layer} ${kv} ${at}`));
+        difference = Math.max(
+          difference,
+          worst(
+            keys,
+            plain.flatMap((entry) => entry?.key ?? []),
+          ) / 10,
+        );
+        difference = Math.max(
+          difference,
+          worst(
+            values,
+            plain.flatMap((entry) => entry?.value ?? []),
+          ) / 10,
+        );
+      }
+    }
+    expect(difference).toBeLessThan(tolerance);
+    await engine.close();
+  });
+
+  it("computes the same with and without a watcher, bit for bit", async () => {
+    const engine = new Engine(model, tokenizer);
+    const plain = await generate(engine, prompt, full(), 30);
+    const watched = await generate(engine, prompt, watching({ calls: [] }, needs), 30);
+    expect(watched.tokens).toEqual(plain.tokens);
+    await engine.close();
+  });
+
+  it("lets a policy keep other entries in every head, and goes on from there", async () => {
+    /** Which positions of the prompt a head keeps: equally many in every head of a layer. */
+    const keeps = (layer: number, head: number, position: number) =>
+      position >= prompt.length || (position + head) % (layer + 2) === 0 || position < 3;
+    const evenCount = (layer: number, head: number) =>
+      [...prompt.keys()].filter((position) => keeps(layer, head, position)).slice(-40);
+    const log: Log = { calls: [] };
+    const policy = () =>
+      watching(log, {}, (view, hook, managed, kvHeads) =>
+        hook !== "prefill"
+          ? []
+          : managed.flatMap((layer) =>
+              Array.from({ length: kvHeads }, (_, kvHead): Edit => {
+                const { slots, positions } = view.entries(layer, kvHead);
+                const kept = new Set(evenCount(layer, kvHead));
+                return { kind: "keep", layer, kvHead, slots: slots.filter((_, i) => kept.has(positions[i] ?? -1)) };
+              }),
+            ),
+      );
+    const engine = new Engine(model, tokenizer, { cacheType: "f32" });
+    const { tokens, stats } = await generate(engine, prompt, policy(), 12);
+    const whole = [...prompt, ...tokens];
+    const logits = plainLogits(tiny, whole.slice(0, -1), {
+      entries: (layer, head, position, all) => {
+        if (position < prompt.length) return all;
+        const kept = new Set(evenCount(layer, head));
+        return all.filter((entry) => entry.position >= prompt.length || kept.has(entry.position));
+      },
+    });
+    for (const [i, token] of tokens.entries()) {
+      const row = logits[prompt.length - 1 + i] as number[];
+      // Greedy: no other token may be likelier by more than the difference of the computations.
+      expect(Math.max(...row) - (row[token] as number)).toBeLessThan(4 * tolerance);
+    }
+    expect(log.calls.at(-1)?.seen.values().next().value?.positions).toHaveLength(40 + 11);
+    if (architecture !== "gemma3") expect(stats.cacheEntries).toBe(51);
+    await engine.close();
+  });
+
+  it("attends to what each head kept as if the rest had been masked, whatever the slices", async () => {
+    const layers = model.architecture.memory(model.config) as { kvHeads: number; headDim: number; window?: number }[];
+    const managed = layers.flatMap(({ window }, layer) => (window === undefined ? [layer] : []));
+    const tokens = [...prompt.subarray(0, 90)];
+    const [before, edits] = [60, [60, 75]];
+    /** What a head keeps at an edit: it drops a number that depends on the layer, from all over. */
+    const evenly = (layer: number, head: number, held: number[]) => {
+      const drop = 12 + 7 * layer;
+      const mixed = held.slice(0, -1).sort((a, b) => ((a * 37 + head * 11) % 101) - ((b * 37 + head * 11) % 101));
+      const lost = new Set(mixed.slice(0, drop));
+      return held.filter((position) => !lost.has(position));
+    };
+    const gone = new Map<string, Set<number>>();
+    for (const layer of managed) {
+      for (let head = 0; head < 2; head++) {
+        let held: number[] = [];
+        for (const [i, at] of edits.entries()) {
+          held.push(...Array.from({ length: at - (edits[i - 1] ?? 0) }, (_, j) => (edits[i - 1] ?? 0) + j));
+          const kept = evenly(layer, head, held);
+          gone.set(`${layer} ${head} ${at}`, new Set(held.filter((position) => !kept.includes(position))));
+          held = kept;
+        }
+      }
+    }
+    const expected = plainLogits(tiny, tokens, {
+      entries: (layer, head, position, all) =>
+        all.filter((entry) =>
+          edits.every((at) => position < at || gone.get(`${layer} ${head} ${at}`)?.has(entry.position) !== true),
+        ),
+    });
+    for (const sizes of [[1], [4], [15]]) {
+      const store = new KeyValueStore(model.device, { layers, type: "f32" }, 16);
+      const pass = new ForwardPass(model);
+      let at = 0;
+      let difference = 0;
+      while (at < tokens.length) {
+        const count =
+          at < before ? 20 : Math.min(sizes[0] as number, (edits.find((edit) => edit > at) ?? tokens.length) - at);
+        const part = Int32Array.from(tokens.slice(at, at + count));
+        const slots = store.reserve(count);
+        const wanted = part.map((_, i) => i);
+        const { positions } = slots;
+        const result = await pass.run([{ store, tokens: part, positions, slots, wanted }]);
+        for (const row of wanted)
+          difference = Math.max(difference, worst(result.logits(0, row), expected[at + row] as number[]));
+        at += count;
+        if (!edits.includes(at)) continue;
+        const chosen = managed.flatMap((layer) =>
+          [0, 1].map((kvHead): Edit => {
+            const held = store.occupied(layer, kvHead);
+            const map = store.heads.get(layer)?.heads[kvHead]?.positions ?? store.groupOf(layer).slots.positions;
+            const lost = gone.get(`${layer} ${kvHead} ${at}`);
+            return { kind: "keep", layer, kvHead, slots: held.filter((slot) => !lost?.has(map[slot] as number)) };
+          }),
+        );
+        editStore(store, chosen, { policy: "test", room: 1, slack: 0.5 });
+      }
+      expect(difference).toBeLessThan(tolerance);
+      pass.close();
+      store.close();
+    }
+  });
+});
