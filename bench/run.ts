@@ -5,6 +5,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { isQuireError } from "../src/errors.js";
 import { ggmlVersion } from "../src/tensor/ffi/library.js";
 import { machineFacts, oneMinuteLoad } from "./lib/machine.js";
+import { renewReadme } from "./lib/readme-figures.js";
 import { type BenchOptions, type Report, reached } from "./lib/report.js";
 import { reportMarkdown, writeReport } from "./lib/write-report.js";
 import { benches } from "./registry.js";
@@ -26,10 +27,12 @@ const command = new Command("bench")
   .option("--policies <list>", "cache: policies, with options: h2o,cake:gamma=0,snapkv")
   .option("--budgets <list>", "cache: shares of the prompt that are kept: 0.2,0.1")
   .option("--text <file>", "cache: the text to read")
+  .option("--tasks <list>", "cache: perplexity,needle,key-value,recurrence,speed")
   .option("--seed <n>", "seed of everything that is drawn", wholeNumber, 1)
   .parse();
 
-interface Flags extends Pick<BenchOptions, "quick" | "threads" | "model" | "seed" | "policies" | "budgets" | "text"> {
+interface Flags
+  extends Pick<BenchOptions, "quick" | "threads" | "model" | "seed" | "policies" | "budgets" | "text" | "tasks"> {
   json: boolean;
   out?: string;
 }
@@ -52,6 +55,7 @@ for (const name of names) {
     if (report.checks.some(({ passed }) => !passed)) process.exitCode = 1;
     const out = flags.out ?? (flags.quick ? undefined : results);
     if (out !== undefined) await writeReport(report, out);
+    if (out === results) await renewReadme(root);
     if (!flags.json) process.stdout.write(`${reportMarkdown(report)}\n`);
     for (const [ratio, value] of Object.entries(report.ratios)) {
       if (reached(value, report.targets[ratio]) === false)
@@ -64,13 +68,13 @@ if (flags.json) process.stdout.write(`${JSON.stringify(names.length === 1 ? (rep
 async function runBench(name: string): Promise<Report> {
   const started = performance.now();
   const loadBefore = oneMinuteLoad();
-  const { quick, threads, model, seed, policies, budgets, text } = flags;
+  const { quick, threads, model, seed, policies, budgets, text, tasks } = flags;
   const progress = (text: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4);
     process.stderr.write(`${seconds} s  ${name}: ${text}\n`);
   };
   const bench = await (benches[name] as NonNullable<(typeof benches)[string]>)();
-  const findings = await bench.run({ quick, threads, model, seed, policies, budgets, text, progress });
+  const findings = await bench.run({ quick, threads, model, seed, policies, budgets, text, tasks, progress });
   return {
     bench: name,
     ...findings,

@@ -24,7 +24,7 @@ interface Setting {
 const settings: readonly Setting[] = [
   { promptTokens: 128, steps: 64, rounds: 15, reads: "decode" },
   { promptTokens: 512, steps: 0, rounds: 9, reads: "prefill" },
-  { promptTokens: 4096, steps: 48, rounds: 7, reads: "both" },
+  { promptTokens: 4096, steps: 48, rounds: 4, reads: "both" },
 ];
 const quickSettings: readonly Setting[] = [
   { promptTokens: 128, steps: 24, rounds: 4, reads: "decode" },

@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { benches } from "../registry.js";
 import { alternate } from "./alternate.js";
 import { startContender } from "./contender.js";
+import { withFigures } from "./readme-figures.js";
 import { type Report, reached } from "./report.js";
 import { median, pairedRatio, quantile, single, spread } from "./statistics.js";
 import { reportMarkdown, writeReport } from "./write-report.js";
@@ -120,5 +121,13 @@ describe("reports", () => {
 describe("the registry", () => {
   it("loads every bench", async () => {
     for (const load of Object.values(benches)) expect((await load()).title).not.toBe("");
+  });
+});
+
+describe("the README", () => {
+  it("shows the figures of docs/results", async () => {
+    const root = new URL("../..", import.meta.url).pathname;
+    const readme = await readFile(join(root, "README.md"), "utf8");
+    expect(readme).toBe(await withFigures(readme, join(root, "docs", "results")));
   });
 });

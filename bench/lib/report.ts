@@ -67,10 +67,11 @@ export interface BenchOptions {
   readonly threads: number | undefined;
   readonly model: string | undefined;
   readonly seed: number;
-  /** Of benches that compare policies: which, at which shares, on which text. */
+  /** Of benches that compare policies: which, at which shares, on which text and tasks. */
   readonly policies?: string;
   readonly budgets?: string;
   readonly text?: string;
+  readonly tasks?: string;
   progress(text: string): void;
 }
 
