@@ -59,6 +59,24 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/map.js"),
   },
   {
+    name: "serve",
+    usage: "[options]",
+    summary: "an OpenAI-compatible server and a page",
+    load: () => import("./commands/serve.js"),
+  },
+  {
+    name: "keys",
+    usage: "add|list|rm [options]",
+    summary: "API keys for the server",
+    load: () => import("./commands/keys.js"),
+  },
+  {
+    name: "mcp",
+    usage: "<folder> [options]",
+    summary: "offer a folder to other programs as MCP tools",
+    load: () => import("./commands/mcp.js"),
+  },
+  {
     name: "models",
     usage: "list|pull|rm|path|check [options]",
     summary: "list, fetch, remove and check models",

@@ -2,7 +2,6 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type CorpusIndex, openCorpusIndex } from "../../corpus/index/corpus-index.js";
 import type { FileRow } from "../../corpus/index/rows.js";
-import { openStore, readFiles } from "../../corpus/index/store.js";
 import type { MapNode } from "../../corpus/map/map-node.js";
 import { Corpus } from "../../corpus-session.js";
 import { isQuireError } from "../../errors.js";
@@ -11,6 +10,7 @@ import type { LanguageModel } from "../../programs/language-model.js";
 import { writeAtomically } from "../../weights/atomic-file.js";
 import { Listeners } from "../engine/listeners.js";
 import { asApiError, notFound } from "../http/api-error.js";
+import { indexedFiles } from "./indexed-files.js";
 import type { LibraryEngine } from "./library-engine.js";
 import { diskName, shownName } from "./names.js";
 import { readOnly } from "./read-only.js";
@@ -247,12 +247,7 @@ export class HostedCorpus {
       this.chunks = 0;
       return;
     }
-    const store = await openStore(this.#index.indexFolder);
-    try {
-      this.#rows = await readFiles(store);
-    } finally {
-      store.close();
-    }
+    this.#rows = await indexedFiles(this.#index.indexFolder);
     this.chunks = (await this.#index.stats()).chunks;
   }
 
