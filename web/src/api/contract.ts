@@ -76,6 +76,8 @@ export interface SearchHit extends Place {
 }
 
 export interface Evidence extends Place {
+  /** The number it is cited by, where that is not its place in the list. */
+  readonly n?: number;
   readonly quote: string;
   readonly score: number;
 }

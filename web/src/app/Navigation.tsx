@@ -44,7 +44,7 @@ export function Navigation({ page, onHelp }: { page: PageName; onHelp: () => voi
           <ServerBadge />
           <ThemeButton />
           <button type="button" className="icon-button" aria-label="Shortcuts" title="Shortcuts (?)" onClick={onHelp}>
-            <kbd aria-hidden="true">?</kbd>
+            <kbd>?</kbd>
           </button>
         </div>
       </div>

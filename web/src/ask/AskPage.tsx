@@ -8,6 +8,7 @@ import { useShortcut } from "../app/shortcuts.js";
 import { MethodField } from "../chat/MethodField.js";
 import { CorpusSelect } from "../corpora/CorpusSelect.js";
 import { NoCorpora } from "../corpora/NoCorpora.js";
+import { showOnMap } from "../map-page/map-lights.js";
 import { SourcePanel } from "../source/SourcePanel.js";
 import { counted, duration } from "../ui/amounts.js";
 import { Button, IconButton } from "../ui/Button.js";
@@ -16,7 +17,7 @@ import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
 import { CitedAnswer } from "./CitedAnswer.js";
-import { EvidenceList } from "./EvidenceList.js";
+import { EvidenceList, numberOf } from "./EvidenceList.js";
 import { rememberQuestion, useEarlierQuestions } from "./earlier-questions.js";
 import { type Asked, useAsk } from "./use-ask.js";
 import "./ask.css";
@@ -49,7 +50,7 @@ export function AskPage() {
   const evidence = asked?.evidence;
   const openNumber = useCallback(
     (number: number, from: HTMLElement) => {
-      const place = evidence?.[number - 1];
+      const place = evidence?.find((one, index) => numberOf(one, index) === number);
       if (place === undefined) return;
       opener.current = from;
       setOpen({ place, number });
@@ -165,7 +166,13 @@ export function AskPage() {
               }}
             />
           ) : (
-            <AnswerView asked={asked} current={open?.number} onOpen={openNumber} onAgain={submit} />
+            <AnswerView
+              asked={asked}
+              current={open?.number}
+              onOpen={openNumber}
+              onAgain={submit}
+              onMap={(places) => showOnMap({ corpus: corpus?.id ?? "", about: asked.question, places })}
+            />
           )}
         </div>
       </div>
@@ -181,9 +188,10 @@ interface AnswerViewProps {
   readonly current: number | undefined;
   onOpen(number: number, from: HTMLElement): void;
   onAgain(): void;
+  onMap(places: readonly Place[]): void;
 }
 
-function AnswerView({ asked, current, onOpen, onAgain }: AnswerViewProps) {
+function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps) {
   const { state, text, evidence, answer, progress, seconds } = asked;
   const share =
     progress?.total !== undefined && progress.total > 0 ? ((progress.done ?? 0) / progress.total) * 100 : undefined;
@@ -192,7 +200,7 @@ function AnswerView({ asked, current, onOpen, onAgain }: AnswerViewProps) {
     <section className="answer" aria-label="Answer" aria-busy={state === "running"}>
       <h2 className="answer-question">{asked.question}</h2>
       <div className="answer-text">
-        {text !== "" && <CitedAnswer text={text} known={cited.length} current={current} onCite={onOpen} />}
+        {text !== "" && <CitedAnswer text={text} known={cited.map(numberOf)} current={current} onCite={onOpen} />}
         {state === "failed" && (
           <ErrorNotice error={asked.error} action={<Button onClick={onAgain}>Try again</Button>} />
         )}
@@ -235,7 +243,12 @@ function AnswerView({ asked, current, onOpen, onAgain }: AnswerViewProps) {
       </p>
       {cited.length > 0 && (
         <>
-          <h3 className="section-title">Evidence</h3>
+          <div className="evidence-head">
+            <h3 className="section-title">Evidence</h3>
+            <Button look="quiet" icon="map" onClick={() => onMap(cited)}>
+              Show on the map
+            </Button>
+          </div>
           <EvidenceList evidence={cited} current={current} onOpen={onOpen} />
         </>
       )}

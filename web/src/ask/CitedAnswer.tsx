@@ -4,7 +4,8 @@ import { splitCitations } from "./citations.js";
 
 interface CitedAnswerProps {
   readonly text: string;
-  readonly known: number;
+  /** The numbers of the evidence there is. */
+  readonly known: readonly number[];
   readonly current: number | undefined;
   onCite(number: number, from: HTMLElement): void;
 }

@@ -7,12 +7,15 @@ interface EvidenceListProps {
   onOpen(number: number, from: HTMLElement): void;
 }
 
+/** The server may say by which number it cites a place; otherwise they are counted. */
+export const numberOf = ({ n }: Evidence, index: number): number => n ?? index + 1;
+
 /** The places an answer rests on, numbered as the answer cites them. */
 export function EvidenceList({ evidence, current, onOpen }: EvidenceListProps) {
   return (
     <ol className="evidence">
       {evidence.map((one, index) => {
-        const number = index + 1;
+        const number = numberOf(one, index);
         return (
           <li key={`${one.file}:${one.start_line}:${number}`}>
             <button

@@ -45,11 +45,11 @@ export function Thread({ conversation, onSendAnyway }: ThreadProps) {
   const last = turns.at(-1);
   return (
     <div className="thread-frame">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled with the keys */}
       <div
         className="thread"
         ref={view}
         onScroll={scrolled}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled with the keys
         tabIndex={0}
         role="log"
         aria-live="off"

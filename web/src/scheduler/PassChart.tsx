@@ -51,12 +51,12 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
 
   return (
     <div className="pass-chart" ref={frame}>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys go from pass to pass, read out below */}
       <svg
         width={width}
         height={height}
         role="img"
         aria-label={`Rows of the last ${shown.length} passes. Arrow keys go from pass to pass.`}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: the arrow keys go from pass to pass, read out below
         tabIndex={0}
         onKeyDown={(event) => {
           if (event.key === "ArrowLeft") move(-1);
@@ -89,7 +89,7 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
           let foot = floor;
           const faded = chosen !== undefined && chosen !== pass.at;
           return (
-            <g key={`${pass.at}-${index}`} opacity={faded ? 0.4 : 1}>
+            <g key={`${pass.at} ${pass.ms}`} opacity={faded ? 0.4 : 1}>
               {partsOf(pass, users).map(({ user, rows }) => {
                 const tall = Math.max(1, scale(rows));
                 foot -= tall;

@@ -51,11 +51,11 @@ export function SourcePanel({ corpus, place, number, onClose }: SourcePanelProps
   }, [loaded, file, from]);
 
   useEffect(() => {
-    const escape = (event: KeyboardEvent) => {
+    const closeOnEscape = (event: KeyboardEvent) => {
       if (event.key === "Escape" && document.querySelector("dialog[open]") === null) onClose();
     };
-    addEventListener("keydown", escape);
-    return () => removeEventListener("keydown", escape);
+    addEventListener("keydown", closeOnEscape);
+    return () => removeEventListener("keydown", closeOnEscape);
   }, [onClose]);
 
   const extend = async (start: number, end: number) => {
@@ -98,7 +98,7 @@ export function SourcePanel({ corpus, place, number, onClose }: SourcePanelProps
       </header>
       {error !== undefined && <Notice>{explain(error)}</Notice>}
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: scrolled with the keys */}
-      <div className="source-lines" ref={scroller} tabIndex={0} role="group" aria-label="Lines">
+      <section className="source-lines" ref={scroller} tabIndex={0} aria-label="Lines">
         {source === undefined && error === undefined && <p className="source-wait">Opening the source</p>}
         {source !== undefined && source.start_line > 1 && (
           <Button
@@ -129,7 +129,7 @@ export function SourcePanel({ corpus, place, number, onClose }: SourcePanelProps
             Later lines
           </Button>
         )}
-      </div>
+      </section>
       <footer className="source-foot faint small">
         <Icon name="file" size={16} />
         Read from the index as it was when the file was taken in

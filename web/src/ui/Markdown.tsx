@@ -80,7 +80,7 @@ function draw(node: Nodes, drawText: DrawText): ReactNode {
     case "table":
       return (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a wide table is scrolled with the keys
-        <div className="markdown-table" tabIndex={0} role="group" aria-label="Table">
+        <section className="markdown-table" tabIndex={0} aria-label="Table">
           <table>
             <thead>{node.children.slice(0, 1).map((row) => drawRow(row.children, "th", drawText))}</thead>
             <tbody>
@@ -90,7 +90,7 @@ function draw(node: Nodes, drawText: DrawText): ReactNode {
               ))}
             </tbody>
           </table>
-        </div>
+        </section>
       );
     case "html":
       return node.value;

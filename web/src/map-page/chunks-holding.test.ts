@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { MapNode } from "../api/contract.js";
-import { nodesHolding, pathTo } from "./map-tree.js";
+import { chunksHolding } from "./chunks-holding.js";
 
 const leaf = (id: string, file: string, start_line: number, end_line: number): MapNode => ({
   id,
@@ -19,22 +19,18 @@ const root: MapNode = {
   ],
 };
 
-describe("pathTo", () => {
-  it("goes from the root to the node", () => {
-    expect(pathTo(root, "a2")?.map(({ id }) => id)).toEqual(["root", "a", "a2"]);
-    expect(pathTo(root, "none")).toBeUndefined();
+describe("chunksHolding", () => {
+  it("names the chunks that overlap a place of the same file", () => {
+    const at = (file: string, start_line: number, end_line: number) =>
+      chunksHolding(root, [{ file, start_line, end_line }]);
+    expect(at("x.md", 10, 10)).toEqual(["a1"]);
+    expect(at("x.md", 10, 11).sort()).toEqual(["a1", "a2"]);
+    expect(at("y.md", 6, 9)).toEqual([]);
   });
 
   it("does not overflow on ten thousand levels", () => {
-    let deep: MapNode = { id: "bottom", name: "", size: 1 };
+    let deep: MapNode = leaf("bottom", "z.md", 1, 1);
     for (let level = 0; level < 10_000; level++) deep = { id: `l${level}`, name: "", size: 1, children: [deep] };
-    expect(pathTo(deep, "bottom")).toHaveLength(10_001);
-  });
-});
-
-describe("nodesHolding", () => {
-  it("names the chunk that overlaps and the groups above it", () => {
-    const found = nodesHolding(root, [{ file: "x.md", start_line: 10, end_line: 10 }]);
-    expect([...found].sort()).toEqual(["a", "a1", "root"]);
+    expect(chunksHolding(deep, [{ file: "z.md", start_line: 1, end_line: 1 }])).toEqual(["bottom"]);
   });
 });

@@ -1,0 +1,82 @@
+import { methods as catalogue } from "../../src/methods.js";
+import type { Method, Model, ServerState } from "../src/api/contract.js";
+
+/** What the mock server says of itself. Methods come from the real catalogue. */
+
+export const models: readonly Model[] = [
+  { id: "smollm2-135m-instruct", object: "model", created: 1_790_000_000, owned_by: "local", context_tokens: 8192 },
+  { id: "gemma-3-270m-it", object: "model", created: 1_790_000_000, owned_by: "local", context_tokens: 32768 },
+];
+
+export const serverState = (started: number): ServerState => ({
+  version: "0.1.0",
+  model: "smollm2-135m-instruct",
+  device: "cpu",
+  threads: 2,
+  context_tokens: 8192,
+  schedule: "sarathi:budget=256",
+  uptime_seconds: Math.round((Date.now() - started) / 1000),
+  engine: { state: "ready", restarts: 0 },
+});
+
+const number = (description: string, usual: number, minimum: number, maximum: number) => ({
+  type: "integer",
+  description,
+  default: usual,
+  minimum,
+  maximum,
+});
+
+const baselines: readonly Method[] = [
+  {
+    name: "full",
+    kind: "cache",
+    title: "Keeps every entry",
+    state: "works",
+    selectable: true,
+    options: { properties: {} },
+  },
+  {
+    name: "window",
+    kind: "cache",
+    title: "Keeps the first tokens and the newest",
+    arxiv: "2309.17453",
+    state: "works",
+    selectable: true,
+    options: {
+      properties: {
+        sinks: number("first tokens that always stay", 4, 0, 64),
+        budget: number("entries kept in all, sinks included", 1024, 1, 65536),
+      },
+    },
+  },
+  { name: "autoregressive", kind: "decoder", title: "One token a pass", state: "works", selectable: true },
+  {
+    name: "prompt-lookup",
+    kind: "decoder",
+    title: "Drafts copied from earlier text, checked in one pass",
+    state: "works",
+    selectable: true,
+    options: {
+      properties: {
+        draft: number("most tokens drafted at once", 8, 1, 64),
+        ngram: number("tokens that must match before a draft is made", 3, 1, 8),
+      },
+    },
+  },
+  { name: "hybrid", kind: "selector", title: "Words and meaning together", state: "works", selectable: true },
+  {
+    name: "mmr",
+    kind: "selector",
+    title: "Passages that are near the question and far from each other",
+    state: "works",
+    selectable: true,
+    options: {
+      properties: {
+        diversity: { type: "number", description: "0 for likeness alone, 1 for difference alone", default: 0.3 },
+      },
+    },
+  },
+];
+
+export const methods: readonly Method[] = [...baselines, ...catalogue.map((row) => ({ ...row, selectable: false }))];
