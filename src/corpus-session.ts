@@ -6,17 +6,21 @@ import { type CorpusIndex, openCorpusIndex } from "./corpus/index/corpus-index.j
 import type { IndexProgress, UpdateResult } from "./corpus/index/update.js";
 import { textPositions } from "./corpus/lines.js";
 import { type CorpusMap, makeCorpusMap } from "./corpus/map/corpus-map.js";
+import type { MapNode } from "./corpus/map/map-node.js";
 import { scopedSource } from "./corpus/map/scoped-source.js";
 import { readTopicNames, writeTopicNames } from "./corpus/map/topic-names.js";
 import type { Candidate, CandidateSource, SearchMode, Selector } from "./corpus/select/selector.js";
 import type { WalkOptions } from "./corpus/walk.js";
 import { Embedder } from "./engine/embedder.js";
+import { QuireError } from "./errors.js";
 import { partOf } from "./methods.js";
 import { type AskOutput, ask, selectFrom } from "./programs/ask.js";
 import type { AskEvent } from "./programs/ask-answer.js";
 import type { LanguageModel } from "./programs/language-model.js";
 import { nameTopic } from "./programs/name-topic.js";
 import type { ProgramLimits, TraceNode } from "./programs/program.js";
+import { readTopics, type TopicAnswer, type TopicToRead } from "./programs/read-topics.js";
+import type { ReplayLog } from "./programs/replay-log.js";
 import { runProgram } from "./programs/run.js";
 import { estimateTokens } from "./programs/token-estimate.js";
 import type { OpenProgress } from "./quire.js";
@@ -69,6 +73,30 @@ export interface MapOptions {
 
 /** All that a corpus needs of an embedding model, wherever it runs. */
 export type CorpusEmbedder = Pick<Embedder, "embed" | "close">;
+
+export interface ReadByTopicOptions {
+  /** Levels of topics that get an answer of their own; default 1. */
+  readonly levels?: number;
+  /** Only this topic of the map. */
+  readonly scope?: string;
+  /** Options of the program `read-topics`. */
+  readonly read?: Parameters<typeof readTopics>[0];
+  readonly limits?: ProgramLimits;
+  readonly parallel?: number;
+  readonly seed?: number;
+  readonly log?: ReplayLog;
+  readonly signal?: AbortSignal;
+  onText?(text: string): void;
+  onTopic?(topic: TopicAnswer, done: number, total: number): void;
+  onProgress?(phase: string, done: number, total: number): void;
+  onTrace?(node: TraceNode, root: TraceNode): void;
+}
+
+export interface ReadByTopic {
+  /** Of the whole, with those of its topics. */
+  readonly answer: TopicAnswer;
+  readonly trace: TraceNode;
+}
 
 export const defaultEmbedder = "all-minilm-l6-v2";
 
@@ -233,6 +261,22 @@ export class Corpus {
     return output;
   }
 
+  /** Reads everything topic by topic: an answer for each, joined up the tree. `levels`: of topics that are answered by themselves. */
+  async readByTopic(instruction: string, options: ReadByTopicOptions = {}): Promise<ReadByTopic> {
+    const { levels = 1, scope, read, seed, limits, parallel, log, signal, onText, onTopic, onTrace } = options;
+    if (this.#model === undefined) {
+      throw new QuireError("unsupported", "Reading needs a model.", { expected: "a corpus opened with a model" });
+    }
+    const map = await this.map({ signal, onProgress: options.onProgress });
+    const root = topicToRead(map, scope === undefined ? map.root : map.find(scope), levels);
+    const { output, trace } = await runProgram(
+      readTopics(read),
+      { instruction, root, onText, onTopic },
+      { model: this.#model, signal, seed, limits, parallel, log, onTrace },
+    );
+    return { answer: output, trace };
+  }
+
   async #scoped(topic: string, signal: AbortSignal | undefined): Promise<CandidateSource> {
     const map = await this.map({ signal });
     return scopedSource(this.index, map.chunksOf(map.find(topic)));
@@ -246,6 +290,13 @@ export class Corpus {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function topicToRead(map: CorpusMap, node: MapNode, levels: number): TopicToRead {
+  const { id, name } = node;
+  const topics = (node.children ?? []).filter(({ chunk }) => chunk === undefined);
+  if (levels < 1 || topics.length === 0) return { id, name, chunks: map.chunksOf(node) };
+  return { id, name, topics: topics.map((topic) => topicToRead(map, topic, levels - 1)) };
 }
 
 /** Reads ranges of documents as they are now; undefined where the document has changed since it was indexed. */

@@ -15,6 +15,8 @@ export interface PartitionOptions {
   readonly balance: Balance;
   readonly slack?: number;
   readonly shape?: readonly number[];
+  /** greedy: directions that are tried; default 180. */
+  readonly directions?: number;
   /** The shape comes from an earlier partition, so it is convex up to rounding and is not checked again. */
   readonly shapeIsPiece?: boolean;
 }
@@ -33,7 +35,9 @@ export function partition(input: WeightedTree, options: PartitionOptions, contex
   if (options.shapeIsPiece !== true) checkConvexPolygon(shape, "The root polygon");
   if (options.rule === "rectangles") return slackRectangles(tree, weights, shape, options.slack, context);
   const cut =
-    options.rule === "greedy" ? greedyCut : directedCut(options.rule === "dyadic" ? dyadicAngle : widestAngle);
+    options.rule === "greedy"
+      ? greedyCut(options.directions ?? greedyDirections)
+      : directedCut(options.rule === "dyadic" ? dyadicAngle : widestAngle);
   const cuts = buildCutTree(tree, weights, leaves, options.balance);
   return layOut(tree.size, tree.root, tree.depths, cuts, wholePiece(shape), cut, tree.name, context);
 }
@@ -53,22 +57,24 @@ function directedCut(choose: (directions: Float64Array) => number): Cut {
 
 const greedyDirections = 180;
 
-function greedyCut(piece: Piece, first: number, second: number): [Piece, Piece] {
-  const share = Math.min(first, second) / (first + second);
-  let best = Number.POSITIVE_INFINITY;
-  let chosen: { small: Piece; rest: Piece } | undefined;
-  for (let i = 0; i < greedyDirections; i++) {
-    for (const leftSide of [false, true]) {
-      const parts = cutPiece(piece, (i * Math.PI) / greedyDirections, share, leftSide);
-      const worst = Math.max(polygonAspect(parts.small.points), polygonAspect(parts.rest.points));
-      if (worst < best) {
-        best = worst;
-        chosen = parts;
+function greedyCut(directions: number): Cut {
+  return (piece, first, second) => {
+    const share = Math.min(first, second) / (first + second);
+    let best = Number.POSITIVE_INFINITY;
+    let chosen: { small: Piece; rest: Piece } | undefined;
+    for (let i = 0; i < directions; i++) {
+      for (const leftSide of [false, true]) {
+        const parts = cutPiece(piece, (i * Math.PI) / directions, share, leftSide);
+        const worst = Math.max(polygonAspect(parts.small.points), polygonAspect(parts.rest.points));
+        if (worst < best) {
+          best = worst;
+          chosen = parts;
+        }
       }
     }
-  }
-  const { small, rest } = chosen ?? cutPiece(piece, 0, share, false);
-  return first <= second ? [small, rest] : [rest, small];
+    const { small, rest } = chosen ?? cutPiece(piece, 0, share, false);
+    return first <= second ? [small, rest] : [rest, small];
+  };
 }
 
 /** Areas of smaller shares would leave the range of numbers. */

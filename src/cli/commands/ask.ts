@@ -29,6 +29,7 @@ interface Flags extends Omit<ModelFlags, "model">, GenerationFlags, CorpusFlags 
   readonly budget?: number;
   readonly passages?: number;
   readonly explain?: boolean;
+  readonly scope?: string;
 }
 
 export function define(command: Command): void {
@@ -41,11 +42,13 @@ export function define(command: Command): void {
     .addOption(new Option("--selector <selector>", "how passages are chosen, as mmr").env("QUIRE_SELECTOR"))
     .addOption(number("--budget <tokens>", "most tokens of evidence", "QUIRE_BUDGET", { least: 50, whole: true }))
     .addOption(number("--passages <n>", "most passages", "QUIRE_PASSAGES", { least: 1, most: 50, whole: true }))
+    .addOption(new Option("--scope <topic>", "only this topic of the map: its name or part of it, see `quire map`"))
     .addOption(new Option("--explain", "say why each passage was chosen"));
   generationOptions(command);
   examples(outputOptions(command), [
     'quire ask ./docs "Which settings survive a restart?"',
     'quire ask ./src "Where are retries counted?" --explain',
+    'quire ask ./docs "What is kept on disk?" --scope "cache"',
     'quire ask ./docs "Who may approve a release?" --base-url http://127.0.0.1:8000/v1 --json',
   ]);
   command.action(start(run));
@@ -81,6 +84,7 @@ async function answer(
   let said = "";
   const asked = corpus.ask(question, {
     ask: { evidence: flags.budget, passages: flags.passages, answer: flags.maxTokens },
+    scope: flags.scope,
     seed: flags.seed,
     signal: session.signal,
     onText: (piece) => {

@@ -20,7 +20,7 @@ import { start } from "../start.js";
 
 /** `quire read`: everything in a file or folder, part by part, joined level by level. */
 
-interface Flags extends ModelFlags, GenerationFlags {
+export interface Flags extends ModelFlags, GenerationFlags {
   readonly chunker?: string;
   readonly include?: string[];
   readonly exclude?: string[];
@@ -29,6 +29,9 @@ interface Flags extends ModelFlags, GenerationFlags {
   readonly part?: number;
   readonly parallel?: number;
   readonly maxCalls?: number;
+  /** True, or levels of topics. */
+  readonly topics?: boolean | string;
+  readonly embedder?: string;
 }
 
 export function define(command: Command): void {
@@ -42,6 +45,10 @@ export function define(command: Command): void {
     .addOption(number("--part <tokens>", "most tokens read by one call", "QUIRE_PART", { least: 50, whole: true }))
     .addOption(number("--parallel <n>", "calls at the same time", "QUIRE_PARALLEL", { least: 1, whole: true }))
     .addOption(number("--max-calls <n>", "stop before this many calls", undefined, { least: 1, whole: true }))
+    .addOption(
+      new Option("--topics [levels]", "answer topic by topic, joined up the tree of `quire map`; needs an index"),
+    )
+    .addOption(new Option("--embedder <name>", 'for --topics: embedding model, or "none"').env("QUIRE_EMBEDDER"))
     .addOption(new Option("--chunker <chunker>", "how documents are cut, as sentence").env("QUIRE_CHUNKER"))
     .addOption(new Option("--include <glob...>", "only these files"))
     .addOption(new Option("--exclude <glob...>", "not these files"));
@@ -49,6 +56,7 @@ export function define(command: Command): void {
   examples(outputOptions(command), [
     'quire read book.txt "Summarise"',
     'quire read ./minutes "Which decisions were taken about the budget?" --plan',
+    'quire read ./docs "What is promised to users?" --topics',
     'quire read ./src "List every environment variable." --model qwen3-1.7b --json',
   ]);
   command.action(start(run));
@@ -59,6 +67,10 @@ async function run(session: Session, target: string, instruction: string, flags:
     throw new QuireError("bad-input", "The instruction is empty.", { expected: 'words such as "Summarise"' });
   }
   await checkFolder(target, flags);
+  if (flags.topics !== undefined) {
+    const { readByTopics } = await import("../read-by-topics.js");
+    return readByTopics(session, target, instruction, flags);
+  }
   const { planReading, readableText, readThrough } = await import("../../read-session.js");
   const opened = await openModel(session, flags);
   const { model } = opened;

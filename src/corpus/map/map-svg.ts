@@ -53,8 +53,8 @@ export function mapSvg(root: MapNode, { title, subtitle, depth = 99 }: MapSvgOpt
   return `${parts.filter((part) => part !== "").join("\n")}\n`;
 }
 
-/** Cells smaller than this are not drawn by themselves. */
-const leastArea = 3;
+/** Square units that chunks and topics need each, to be drawn by themselves. */
+const leastArea = { chunk: 14, topic: 120 };
 
 function layOut(root: MapNode, shape: readonly number[], depth: number): Region {
   const whole: Region = { node: root, polygon: shape, depth: 0, top: -1, fill: "#f4f4f4", children: [] };
@@ -62,7 +62,8 @@ function layOut(root: MapNode, shape: readonly number[], depth: number): Region 
   for (let at = 0; at < open.length; at++) {
     const region = open[at]!;
     const children = region.node.children ?? [];
-    if (region.depth >= depth || children.length === 0 || area(region.polygon) < leastArea * children.length) continue;
+    const least = children[0]?.chunk === undefined ? leastArea.topic : leastArea.chunk;
+    if (region.depth >= depth || area(region.polygon) < least * children.length) continue;
     for (const { index, polygon } of layOutChildren(
       region.polygon,
       children.map(({ size }) => size),

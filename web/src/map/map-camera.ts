@@ -103,12 +103,15 @@ export class MapCamera {
     return this.whole().scale * leastShare;
   }
 
-  /** The middle of the view stays on the map. */
-  #kept({ x, y, scale }: View): View {
-    return {
-      x: Math.min(this.#map.width, Math.max(0, x)),
-      y: Math.min(this.#map.height, Math.max(0, y)),
-      scale: Math.min(largestScale, Math.max(this.#least(), scale)),
+  /** What is smaller than the view stays in its middle; of what is larger, no more than a strip beyond its edge is seen. */
+  #kept({ x, y, scale: asked }: View): View {
+    const scale = Math.min(largestScale, Math.max(this.#least(), asked));
+    const along = (place: number, size: number, pixels: number): number => {
+      const half = pixels / scale / 2;
+      const strip = half * 0.4;
+      if (size + strip <= 2 * half) return size / 2;
+      return Math.min(size - half + strip, Math.max(half - strip, place));
     };
+    return { x: along(x, this.#map.width, this.width), y: along(y, this.#map.height, this.height), scale };
   }
 }

@@ -40,6 +40,13 @@ export class MapGeometry {
     this.unfinished = false;
   }
 
+  /** Whether there is time left in this frame; where there is none, another frame is asked for. */
+  hasTime(): boolean {
+    if (performance.now() <= this.#budgetEnds) return true;
+    this.unfinished = true;
+    return false;
+  }
+
   polygon(node: number): Float64Array | undefined {
     return this.#polygons[node];
   }
@@ -57,10 +64,7 @@ export class MapGeometry {
     if (this.#done[node] === 1) return true;
     const polygon = this.#polygons[node];
     if (polygon === undefined) return false;
-    if (!now && performance.now() > this.#budgetEnds) {
-      this.unfinished = true;
-      return false;
-    }
+    if (!now && !this.hasTime()) return false;
     this.#done[node] = 1;
     const start = this.#model.childStart[node]!;
     const sizes = Array.from(this.#model.sizes.subarray(start, this.#model.childEnd[node]!));

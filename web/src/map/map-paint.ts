@@ -212,7 +212,7 @@ export class MapPainter {
   #labelOf(node: number): FittedLabel | undefined {
     if (this.#labels.has(node)) return this.#labels.get(node);
     const polygon = this.geometry.polygon(node);
-    if (polygon === undefined) return undefined;
+    if (polygon === undefined || !this.geometry.hasTime()) return undefined;
     const name = this.model.names[node]!;
     const label = fitLabel(polygon, name, (text) => this.#width(text), { least: 1e-9, most: 1e9 });
     this.#labels.set(node, label);

@@ -27,13 +27,12 @@ export const mapStyle = `
 .qm-tree [aria-selected=true] > .qm-row { background:var(--qm-hover); font-weight:600; }
 .qm-tree [aria-expanded] > .qm-row > .qm-name::before { content:'▸'; display:inline-block; width:14px; color:var(--qm-dim); }
 .qm-tree [aria-expanded=true] > .qm-row > .qm-name::before { content:'▾'; }
-.qm-tree [role=treeitem]:not([aria-expanded]) > .qm-row > .qm-swatch { flex:none; align-self:center; width:11px; height:11px; border-radius:3px; margin-right:-2px; }
+.qm-tree [role=treeitem]:not([aria-expanded]) > .qm-row > .qm-name { padding-left:14px; color:var(--qm-dim); }
 .qm-name { padding-left:14px; color:var(--qm-dim); }
 .qm-swatch { flex:none; align-self:center; width:11px; height:11px; border-radius:3px; margin-right:-2px; }
 .qm-name { flex:1; min-width:0; overflow:hidden; text-overflow:ellipsis; white-space:nowrap; }
 .qm-size { color:var(--qm-dim); font-size:12px; font-variant-numeric:tabular-nums; font-weight:400; }
-.qm-lit > .qm-row > .qm-swatch { flex:none; align-self:center; width:11px; height:11px; border-radius:3px; margin-right:-2px; }
-.qm-name { box-shadow:inset 3px 0 var(--qm-lit); }
+.qm-lit > .qm-row > .qm-name { box-shadow:inset 3px 0 var(--qm-lit); }
 .qm-row[data-lit]::after { content:attr(data-lit); background:var(--qm-lit); color:#14161a; border-radius:9px; padding:0 6px; font-size:11.5px; font-weight:600; order:1; }
 .qm-info { border-top:1px solid var(--qm-line); padding:10px 16px 14px; max-height:38%; overflow:auto; font-size:13px; }
 .qm-info h3 { margin:0 0 3px; font-size:14px; font-weight:620; }
