@@ -37,9 +37,9 @@ function addBias(scores: Tensor, bias: Tensor): Tensor {
 /** Rows that are weighed at once: their weights stay in the processor's cache. */
 const blockRows = 64;
 
-/** Nodes of a graph that `columnSums` may make. */
-export function columnSumNodes(rows: number): number {
-  return Math.ceil(rows / blockRows) * 16 + 8;
+/** Nodes of a graph that `columnSums` or `weightedAttention` may make. */
+export function openNodes(rows: number): number {
+  return Math.ceil(rows / blockRows) * 20 + 12;
 }
 
 /** Attention that each entry receives from the rows, mean over the query heads of its group, f32 [K, E]. `reach` says how many
@@ -70,6 +70,32 @@ export function columnSums(
   }
   const whole = total as Tensor;
   return whole.pad([0, 0], [0, keys.size(1) - whole.size(1)]);
+}
+
+/** Attention in the open, where entries stand for several tokens: fused attention takes no addend a head finer than f16. Queries
+ *  [H, R, D], keys and values [K, E, D], `bias` f32 [K, E]; gives [R, H·D]. */
+export function weightedAttention(
+  queries: Tensor,
+  keys: Tensor,
+  values: Tensor,
+  mask: Tensor,
+  scoring: Scoring,
+  bias: Tensor,
+): Tensor {
+  const [heads = 1, rows = 1, width = 1] = queries.shape;
+  const [groups = 1, entries = 1] = values.shape;
+  let result: Tensor | undefined;
+  for (let start = 0; start < rows; start += blockRows) {
+    const count = Math.min(blockRows, rows - start);
+    const ownMask = mask.slice(0, start, count);
+    const weights = attentionWeights(queries.slice(1, start, count), keys, ownMask, scoring, bias);
+    const byGroup = weights.reshape(groups, (heads / groups) * count, entries).transpose();
+    const attended = values.outerSum(byGroup).reshape(heads, count, width);
+    const flat = count === 1 ? attended : attended.permute(1, 0, 2).cont();
+    const block = flat.reshape(count, heads * width);
+    result = result === undefined ? block : result.concat(block, 0);
+  }
+  return result as Tensor;
 }
 
 /** Weights [H, R, E] added up over rows, mean over the heads of each of `groups` groups: [groups, E]. */

@@ -6,7 +6,7 @@ import { editStore } from "../cache/store/edit-store.js";
 import { KeyValueStore } from "../cache/store/key-values.js";
 import { autoregressive } from "../decode/autoregressive.js";
 import { createSampler } from "../decode/sample/sampler.js";
-import { plainLogits, type TinyModel, tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
+import { type PlainEntry, plainLogits, type TinyModel, tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
 import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { Engine } from "./engine.js";
 import { ForwardPass } from "./forward.js";
@@ -285,5 +285,82 @@ describe.each(["llama", "qwen2", "qwen3", "gemma3"] as const)("%s", (architectur
       pass.close();
       store.close();
     }
+  });
+
+  it.each([1, 6])("lets merged entries count for as many tokens as they stand for, %i rows at a time", async (size) => {
+    const layers = model.architecture.memory(model.config) as { kvHeads: number; headDim: number; window?: number }[];
+    const managed = layers.flatMap(({ window }, layer) => (window === undefined ? [layer] : []));
+    const tokens = [...prompt.subarray(0, 60)];
+    const edits = [40, 50];
+    /** Groups of places: different ones in each head, in two edits, the second merging what was merged. */
+    const groupsOf = (head: number) => [
+      [2 + head, 5 + head, 9],
+      [12, 20 - head],
+    ];
+    const merged = (entries: PlainEntry[], head: number): PlainEntry[] => {
+      const groups = groupsOf(head).map((places) => places.map((place) => entries[place] as PlainEntry));
+      const gone = new Set(groups.flatMap((group) => group.slice(1)));
+      return entries
+        .filter((entry) => !gone.has(entry))
+        .map((entry) => {
+          const group = groups.find(([first]) => first === entry);
+          if (group === undefined) return entry;
+          const mass = group.reduce((sum, one) => sum + one.mass, 0);
+          const mean = (part: "key" | "value") =>
+            entry[part].map((_, i) => group.reduce((sum, one) => sum + one.mass * (one[part][i] as number), 0) / mass);
+          return { position: entry.position, key: mean("key"), value: mean("value"), mass };
+        });
+    };
+    let received: number[] = [];
+    const expected = plainLogits(tiny, tokens, {
+      entries: (_layer, head, _position, all) => {
+        let held: PlainEntry[] = [];
+        for (const entry of all) {
+          if (edits.includes(entry.position)) held = merged(held, head);
+          held.push(entry);
+        }
+        return held;
+      },
+      weights: (layer, head, position, _entries, shares) => {
+        if (layer === managed[0] && head === 3 && position === tokens.length - 1) received = shares;
+      },
+    });
+    const store = new KeyValueStore(model.device, { layers, type: "f32" }, 16);
+    store.watchSums();
+    const pass = new ForwardPass(model);
+    let difference = 0;
+    for (let at = 0; at < tokens.length; ) {
+      const count = Math.min(at < 40 ? 20 : size, (edits.find((edit) => edit > at) ?? tokens.length) - at);
+      const part = Int32Array.from(tokens.slice(at, at + count));
+      const slots = store.reserve(count);
+      const wanted = part.map((_, i) => i);
+      const result = await pass.run([
+        { store, tokens: part, positions: slots.positions, slots, wanted, stepRow: true },
+      ]);
+      for (const row of wanted)
+        difference = Math.max(difference, worst(result.logits(0, row), expected[at + row] as number[]));
+      at += count;
+      if (at === tokens.length) {
+        const first = managed[0] as number;
+        const weights = result.weights(0, first) as Float32Array;
+        const read = weights.length / 4 / count;
+        const row = weights.subarray((3 * count + count - 1) * read);
+        const shown = Array.from(store.occupied(first, 1), (slot) => row[slot] as number);
+        difference = Math.max(difference, worst(shown, received));
+      }
+      if (!edits.includes(at)) continue;
+      const chosen = managed.flatMap((layer) =>
+        [0, 1].map((kvHead): Edit => {
+          const held = store.occupied(layer, kvHead);
+          const groups = groupsOf(kvHead).map((places) => Int32Array.from(places, (place) => held[place] as number));
+          return { kind: "merge", layer, kvHead, groups };
+        }),
+      );
+      editStore(store, chosen, { policy: "test", room: 1, slack: 0.5 });
+    }
+    expect(difference).toBeLessThan(tolerance);
+    expect(store.entriesOf(managed[0] as number)).toBe(54);
+    pass.close();
+    store.close();
   });
 });

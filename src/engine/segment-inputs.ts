@@ -1,8 +1,9 @@
 import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
 import type { AttendOptions } from "../models/architecture.js";
+import { isQuantised } from "../tensor/dtype.js";
 import type { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
-import { attentionWeights, columnSumNodes, columnSums, sumOfRows } from "./attention-weights.js";
+import { attentionWeights, columnSums, openNodes, sumOfRows, weightedAttention } from "./attention-weights.js";
 import type { Segment } from "./forward.js";
 import { type LayerClass, layerClasses } from "./layer-classes.js";
 import { fillMask } from "./mask.js";
@@ -54,7 +55,9 @@ export class SegmentInputs {
 
   /** Nodes of a graph that a layer may need for a segment. */
   static nodes({ store, tokens }: Segment): number {
-    return 24 + (store.watchesSums ? columnSumNodes(tokens.length) : 0);
+    const open = openNodes(tokens.length);
+    const weighted = [...store.heads.values()].some(({ isWeighted }) => isWeighted);
+    return 24 + (store.watchesSums ? open : 0) + (weighted ? open : 0);
   }
 
   /** Writes keys and values [K, R, D] to their slots and attends with queries [H, R, D]; gives [R, H·D]. */
@@ -65,14 +68,27 @@ export class SegmentInputs {
     const slots = this.#slotsOf(layer);
     const mask = this.#maskOf(layer, window);
     const allKeys = memory.keys.setRows(slots, keys).slice(1, 0, read);
-    const allValues = memory.values.setRows(slots, values).slice(1, 0, read);
-    this.#observe(layer, queries, allKeys, mask, options);
+    const stored = memory.values.setRows(slots, values);
+    const allValues = stored.slice(1, 0, read);
+    const bias = memory.bias && this.#graph.use(memory.bias).slice(1, 0, read).cont();
+    this.#observe(layer, queries, allKeys, mask, options, bias);
+    if (bias !== undefined) {
+      const whole = isQuantised(memory.values.dtype) ? stored.cast("f32") : allValues.cast("f32");
+      return weightedAttention(queries, allKeys, whole.slice(1, 0, read), mask, options, bias);
+    }
     const attended = queries.flashAttention(allKeys, allValues, { mask, scale, softcap });
     return attended.reshape(this.#rows, attended.size(1) * attended.size(2));
   }
 
   /** What a policy wants to know of a layer, computed beside the attention itself. */
-  #observe(layer: number, queries: Tensor, keys: Tensor, mask: Tensor, scoring: AttendOptions): void {
+  #observe(
+    layer: number,
+    queries: Tensor,
+    keys: Tensor,
+    mask: Tensor,
+    scoring: AttendOptions,
+    bias: Tensor | undefined,
+  ): void {
     const { sums } = this.#store.layer(layer);
     const { ring, managed } = this.#store;
     if (this.#ringSlots !== undefined && ring !== undefined && managed.includes(layer)) {
@@ -85,12 +101,12 @@ export class SegmentInputs {
     if (!wanted && sums === undefined) return;
     let received: Tensor;
     if (wanted) {
-      const weights = attentionWeights(queries, keys, mask, scoring);
+      const weights = attentionWeights(queries, keys, mask, scoring, bias);
       this.weights.set(layer, this.#graph.output(weights, `weights ${this.#name} ${layer}`));
       if (sums === undefined) return;
       received = sumOfRows(this.#graph, weights, keys.size(0));
     } else {
-      received = columnSums(this.#graph, queries, keys, mask, scoring, { reach: this.#reach(layer) });
+      received = columnSums(this.#graph, queries, keys, mask, scoring, { reach: this.#reach(layer), bias });
     }
     const held = this.#graph.use(sums as Tensor).slice(1, 0, keys.size(1));
     this.#graph.effect(received.add(held).copyInto(held));
