@@ -28,11 +28,15 @@ const command = new Command("bench")
   .option("--budgets <list>", "cache: shares of the prompt that are kept: 0.2,0.1")
   .option("--text <file>", "cache: the text to read")
   .option("--tasks <list>", "cache: perplexity,needle,key-value,recurrence,speed")
+  .option("--saved", "cache: report what unfinished runs measured, and measure nothing", false)
   .option("--seed <n>", "seed of everything that is drawn", wholeNumber, 1)
   .parse();
 
 interface Flags
-  extends Pick<BenchOptions, "quick" | "threads" | "model" | "seed" | "policies" | "budgets" | "text" | "tasks"> {
+  extends Pick<
+    BenchOptions,
+    "quick" | "threads" | "model" | "seed" | "policies" | "budgets" | "text" | "tasks" | "saved"
+  > {
   json: boolean;
   out?: string;
 }
@@ -68,13 +72,13 @@ if (flags.json) process.stdout.write(`${JSON.stringify(names.length === 1 ? (rep
 async function runBench(name: string): Promise<Report> {
   const started = performance.now();
   const loadBefore = oneMinuteLoad();
-  const { quick, threads, model, seed, policies, budgets, text, tasks } = flags;
+  const { quick, threads, model, seed, policies, budgets, text, tasks, saved } = flags;
   const progress = (text: string) => {
     const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4);
     process.stderr.write(`${seconds} s  ${name}: ${text}\n`);
   };
   const bench = await (benches[name] as NonNullable<(typeof benches)[string]>)();
-  const findings = await bench.run({ quick, threads, model, seed, policies, budgets, text, tasks, progress });
+  const findings = await bench.run({ quick, threads, model, seed, policies, budgets, text, tasks, saved, progress });
   return {
     bench: name,
     ...findings,

@@ -4,6 +4,7 @@ import type { KeyValueStore } from "../../src/cache/store/key-values.js";
 import { createSampler } from "../../src/decode/sample/sampler.js";
 import type { Engine } from "../../src/engine/engine.js";
 import type { Sequence } from "../../src/engine/sequence.js";
+import { median } from "../lib/statistics.js";
 import { teacherForced } from "./teacher-forced.js";
 
 /** A text read under a cache policy: the prompt in one go, then token by token as written, whatever the model would have said. */
@@ -11,49 +12,57 @@ import { teacherForced } from "./teacher-forced.js";
 export interface ForcedText {
   readonly prompt: Int32Array;
   readonly forced: Int32Array;
-  /** Which of the forced tokens count; default all. */
-  readonly scored?: readonly number[];
+  /** Which of the forced tokens count, answer by answer; default all, as one. */
+  readonly answers?: readonly (readonly number[])[];
 }
 
 export interface Outcome {
-  /** Mean over the scored tokens, natural logarithm. */
+  /** Mean over the tokens that count, natural logarithm. */
   readonly nll: number;
+  /** Tokens that count, and those of them that the model would have said itself. */
   readonly scored: number;
-  /** Scored tokens that the model would have said itself. */
   readonly hits: number;
+  /** 1 for every answer of which each token is a hit, else 0. */
+  readonly right: readonly number[];
   /** Per layer and KV head, mean over the steps. */
   readonly entries: number;
-  /** While the forced tokens were read: mean and most. */
+  /** Mean over the steps, the most in the last third of them, and the most ever, the reading of the prompt included. */
   readonly bytes: number;
-  readonly mostBytes: number;
-  /** The most at any time, the reading of the prompt included. */
+  readonly lateBytes: number;
   readonly peakBytes: number;
-  readonly promptSeconds: number;
-  /** Median. */
-  readonly stepMs: number;
+  readonly prompt: Times;
+  /** Median of the last third. */
+  readonly step: Times;
+}
+
+export interface Times {
+  readonly wallMs: number;
+  /** Processor time of all threads, which other programs on the machine disturb less. */
+  readonly cpuMs: number;
 }
 
 export async function runForced(engine: Engine, policy: CachePolicy, text: ForcedText): Promise<Outcome> {
   const { prompt, forced } = text;
-  const scored = new Set(text.scored ?? forced.keys());
+  const answers = text.answers ?? [[...forced.keys()]];
+  const counts = new Set(answers.flat());
+  const hit = new Set<number>();
   let nll = 0;
-  let hits = 0;
   let peakBytes = 0;
   const entries: number[] = [];
   const bytes: number[] = [];
-  const times: number[] = [];
-  const started = performance.now();
+  const clock: Times[] = [];
+  const started = now();
   const decoder = teacherForced(forced, (index, logits) => {
-    times.push(performance.now());
+    clock.push(now());
     // While it is resumed, a sequence has its memory.
     const store = sequence.store as KeyValueStore;
     entries.push(store.entries);
     bytes.push(store.sizeBytes);
     peakBytes = store.peakBytes;
-    if (!scored.has(index)) return;
+    if (!counts.has(index)) return;
     const { logProb, best } = judged(logits, forced[index] as number);
     nll -= logProb;
-    if (best === forced[index]) hits++;
+    if (best === forced[index]) hit.add(index);
   });
   const sequence: Sequence = engine.start({
     prompt,
@@ -69,18 +78,32 @@ export async function runForced(engine: Engine, policy: CachePolicy, text: Force
     await engine.settle(sequence);
   }
   if (sequence.error !== undefined) throw sequence.error;
-  const steps = times.slice(1).map((time, i) => time - (times[i] as number));
+  const steps = clock.slice(1).map((time, i) => passed(clock[i] as Times, time));
+  const late = Math.floor((2 * steps.length) / 3);
   return {
-    nll: nll / scored.size,
-    scored: scored.size,
-    hits,
+    nll: nll / counts.size,
+    scored: counts.size,
+    hits: hit.size,
+    right: answers.map((answer) => Number(answer.every((index) => hit.has(index)))),
     entries: mean(entries),
     bytes: mean(bytes),
-    mostBytes: Math.max(...bytes),
+    lateBytes: Math.max(...bytes.slice(late + 1)),
     peakBytes,
-    promptSeconds: ((times[0] as number) - started) / 1000,
-    stepMs: middle(steps),
+    prompt: passed(started, clock[0] as Times),
+    step: {
+      wallMs: median(steps.slice(late).map(({ wallMs }) => wallMs)),
+      cpuMs: median(steps.slice(late).map(({ cpuMs }) => cpuMs)),
+    },
   };
+}
+
+function now(): Times {
+  const { user, system } = process.cpuUsage();
+  return { wallMs: performance.now(), cpuMs: (user + system) / 1000 };
+}
+
+function passed(from: Times, to: Times): Times {
+  return { wallMs: to.wallMs - from.wallMs, cpuMs: to.cpuMs - from.cpuMs };
 }
 
 function judged(logits: Float32Array, token: number): { logProb: number; best: number } {
@@ -94,8 +117,4 @@ function judged(logits: Float32Array, token: number): { logProb: number; best: n
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function middle(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -23,10 +23,7 @@ export class ResultsSoFar<Outcome> {
       .update(JSON.stringify([await sourceState(), ...settings]))
       .digest("hex");
     const path = join(cacheFolder(), "bench", `${bench}-${key.slice(0, 16)}.json`);
-    const held = await readFile(path, "utf8").then(
-      (text) => JSON.parse(text) as Record<string, Outcome>,
-      () => ({}),
-    );
+    const held = await readHeld<Outcome>(path);
     return new ResultsSoFar(path, held);
   }
 
@@ -39,15 +36,18 @@ export class ResultsSoFar<Outcome> {
   }
 
   async add(outcomes: Readonly<Record<string, Outcome>>): Promise<void> {
-    Object.assign(this.#held, outcomes);
+    // Two runs that share the work may write to the same file.
+    Object.assign(this.#held, await readHeld<Outcome>(this.path), outcomes);
     await mkdir(dirname(this.path), { recursive: true });
     await writeAtomically(this.path, (file) => file.write(Buffer.from(JSON.stringify(this.#held))));
   }
+}
 
-  /** When everything is in the report. */
-  async discard(): Promise<void> {
-    await rm(this.path, { force: true });
-  }
+async function readHeld<Outcome>(path: string): Promise<Record<string, Outcome>> {
+  return readFile(path, "utf8").then(
+    (text) => JSON.parse(text) as Record<string, Outcome>,
+    () => ({}),
+  );
 }
 
 async function sourceState(): Promise<string> {

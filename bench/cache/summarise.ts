@@ -74,22 +74,9 @@ function caseRow(
     return measures;
   }
   measures["nll"] = nll;
-  measures["tokens"] = mapped(
-    bootstrap(
-      outcomes.map(({ hits, scored }) => hits / scored),
-      seed,
-      scored,
-    ),
-    (share) => 100 * share,
-  );
-  if (cases[0]?.exact === true)
-    measures["exact"] = mapped(
-      bootstrap(
-        outcomes.map(({ hits, scored }) => Number(hits === scored)),
-        seed,
-      ),
-      (share) => 100 * share,
-    );
+  const right = outcomes.flatMap((one) => one.right);
+  const share = bootstrap(right, seed);
+  measures["exact"] = mapped(share, (value) => 100 * value);
   return measures;
 }
 
@@ -110,7 +97,7 @@ export interface SpeedSource extends Source {
   readonly entryBytes: number;
 }
 
-/** `step`: beside random, which holds as much and observes nothing. */
+/** Ratios are of processor time; a step's overhead is seen beside random, which holds as much and observes nothing. */
 export function summariseSpeed(lengths: readonly number[], source: SpeedSource): Summary {
   const rows: Row[] = [];
   const ratios: Record<string, number> = {};
@@ -129,27 +116,29 @@ export function summariseSpeed(lengths: readonly number[], source: SpeedSource):
         contender: policy,
         measures: {
           entries: single(one.entries),
-          megabytes: single(one.bytes / 1e6),
+          megabytes: single(one.lateBytes / 1e6),
           peakMegabytes: single(one.peakBytes / 1e6),
-          bytesPerBudget: single(one.mostBytes / allowed),
-          tokensPerSecond: single(1000 / one.stepMs),
+          bytesPerBudget: single(one.lateBytes / allowed),
+          tokensPerSecond: single(1000 / one.step.wallMs),
+          stepCpu: single(one.step.cpuMs),
+          promptCpu: single(one.prompt.cpuMs / 1000),
           ...(full === undefined
             ? {}
             : {
-                decodeVsFull: single(full.stepMs / one.stepMs),
-                prefillVsFull: single(one.promptSeconds / full.promptSeconds),
+                decodeVsFull: single(full.step.cpuMs / one.step.cpuMs),
+                prefillVsFull: single(one.prompt.cpuMs / full.prompt.cpuMs),
               }),
-          ...(blind === undefined || isFull ? {} : { stepVsRandom: single(one.stepMs / blind.stepMs) }),
+          ...(blind === undefined || isFull ? {} : { stepVsRandom: single(one.step.cpuMs / blind.step.cpuMs) }),
         },
       });
       if (isFull) continue;
       const at = `${Math.round(length / 1024)}k:${policy}`;
-      ratios[`cacheBytesVsBudget:${at}`] = one.mostBytes / allowed;
+      ratios[`cacheBytesVsBudget:${at}`] = one.lateBytes / allowed;
       if (full !== undefined) {
-        ratios[`decodeVsFull:${at}`] = full.stepMs / one.stepMs;
-        ratios[`prefillVsFull:${at}`] = one.promptSeconds / full.promptSeconds;
+        ratios[`decodeVsFull:${at}`] = full.step.cpuMs / one.step.cpuMs;
+        ratios[`prefillVsFull:${at}`] = one.prompt.cpuMs / full.prompt.cpuMs;
       }
-      if (blind !== undefined) ratios[`stepVsRandom:${at}`] = one.stepMs / blind.stepMs;
+      if (blind !== undefined) ratios[`stepVsRandom:${at}`] = one.step.cpuMs / blind.step.cpuMs;
     }
   }
   return { rows, ratios, notes: [] };

@@ -11,7 +11,7 @@ export interface Case extends ForcedText {
   readonly id: string;
   /** Tokens of which a budget is a share. */
   readonly length: number;
-  /** Right only when every scored token is. */
+  /** Answers are right or wrong as wholes. */
   readonly exact: boolean;
 }
 
@@ -69,8 +69,8 @@ export function needleCases(
       setting: `needle, ${tokens} tokens`,
       id: `needle ${tokens} ${depth} ${seed}`,
       context: lines.join(" "),
-      question: " What is the pass key? The pass key is",
-      answer: ` ${key}`,
+      asked: [[" What is the pass key? The pass key is", ` ${key}`]],
+      given: 0,
     });
   });
 }
@@ -80,58 +80,52 @@ const things =
     " ",
   );
 
-/** Many facts of one kind; one of them is asked for, after the memory was cut. Its first two digits, which no other has, are given:
- *  small models find a record by its beginning, but not by its name. */
-export function keyValueCases(
+/** Many facts of one kind; some are asked for, one after the other, after the memory was cut. The first two digits, which no other
+ *  has, are given: small models find a record by its beginning, but not by its name. */
+export function keyValueCase(
   tokenizer: Tokenizer,
   { pairs, questions, seed }: { pairs: number; questions: number; seed: number },
-): Case[] {
+): Case {
   const draw = random(seed * 7919);
   const names = draw.shuffle(things).slice(0, pairs);
   const beginnings = draw.shuffle(Array.from({ length: 90 }, (_, i) => 10 + i));
   const codes = names.map((_, i) => `${beginnings[i]}${1000 + draw.below(9000)}`);
-  const context = names.map((name, i) => `The code of the ${name} is ${codes[i]}.`).join("\n");
-  return Array.from({ length: questions }, (_, i) => {
-    const asked = Math.floor(((i + 0.5) * names.length) / questions);
-    return recallCase(tokenizer, {
-      task: "key-value",
-      setting: `key-value, ${names.length} pairs`,
-      id: `key-value ${names.length} ${asked} ${seed}`,
-      context,
-      question: `\nThe code of the ${names[asked]} is`,
-      answer: ` ${codes[asked]}`,
-      given: 2,
-    });
+  const asked = Array.from({ length: questions }, (_, i) => Math.floor(((i + 0.5) * names.length) / questions));
+  return recallCase(tokenizer, {
+    task: "key-value",
+    setting: `key-value, ${names.length} pairs, ${questions} asked for`,
+    id: `key-value ${names.length} ${questions} ${seed}`,
+    context: names.map((name, i) => `The code of the ${name} is ${codes[i]}.`).join("\n"),
+    asked: draw.shuffle(asked).map((i) => [`\nThe code of the ${names[i]} is`, ` ${codes[i]}`]),
+    given: 2,
   });
 }
 
-function recallCase(
-  tokenizer: Tokenizer,
-  of: {
-    task: Case["task"];
-    setting: string;
-    id: string;
-    context: string;
-    question: string;
-    answer: string;
-    given?: number;
-  },
-): Case {
-  const { context, question, answer, given = 0, ...head } = of;
+interface Recall {
+  readonly task: Case["task"];
+  readonly setting: string;
+  readonly id: string;
+  readonly context: string;
+  /** Questions and answers. */
+  readonly asked: readonly (readonly [string, string])[];
+  /** Tokens of each answer that do not count. */
+  readonly given: number;
+}
+
+function recallCase(tokenizer: Tokenizer, { context, asked, given, ...head }: Recall): Case {
   const prompt = tokenizer.encode(context, { bos: true });
-  const asked = tokenizer.encode(question);
-  const told = tokenizer.encode(answer);
-  // A leading space may be a token of its own, which is no part of the answer.
-  const spaces = told[0] === tokenizer.encode(" ")[0] ? 1 : 0;
-  const first = spaces + given;
-  return {
-    ...head,
-    prompt,
-    forced: Int32Array.from([...asked, ...told]),
-    scored: Array.from({ length: told.length - first }, (_, i) => asked.length + first + i),
-    length: prompt.length,
-    exact: true,
-  };
+  const [space] = tokenizer.encode(" ");
+  const forced: number[] = [];
+  const answers: number[][] = [];
+  for (const [question, answer] of asked) {
+    forced.push(...tokenizer.encode(question));
+    const told = tokenizer.encode(answer);
+    // A leading space may be a token of its own, which is no part of the answer.
+    const first = (told[0] === space ? 1 : 0) + given;
+    answers.push(Array.from({ length: told.length - first }, (_, i) => forced.length + first + i));
+    forced.push(...told, ...tokenizer.encode("."));
+  }
+  return { ...head, prompt, forced: Int32Array.from(forced), answers, length: prompt.length, exact: true };
 }
 
 /** Records consulted again and again in a long text that is being written: each at its own rhythm. Only consulted values count. */
@@ -147,17 +141,16 @@ export function recurrenceCase(
   // Lines between two consultations of a record: about 20 to 80 tokens.
   const rhythms = names.map((_, i) => 2 + ((i * 3) % 6));
   const forced: number[] = [];
-  const scored: number[] = [];
+  const answers: number[][] = [];
+  const [space] = tokenizer.encode(" ");
   for (let line = 1; forced.length < tokens; line++) {
     for (const [i, name] of names.entries()) {
       if (line % (rhythms[i] as number) !== 0) continue;
       forced.push(...tokenizer.encode(`The code of the ${name} is`));
       const value = tokenizer.encode(` ${codes[i]}`);
-      const spaces = value.length > 4 ? 1 : 0;
-      for (const [place, token] of value.entries()) {
-        if (place >= spaces) scored.push(forced.length);
-        forced.push(token);
-      }
+      const first = value[0] === space ? 1 : 0;
+      answers.push(Array.from({ length: value.length - first }, (_, place) => forced.length + first + place));
+      forced.push(...value);
       forced.push(...tokenizer.encode(".\n"));
     }
     forced.push(...tokenizer.encode(`${draw.pick(filler)}\n`));
@@ -168,8 +161,8 @@ export function recurrenceCase(
     id: `recurrence ${records} ${tokens} ${seed}`,
     prompt,
     forced: Int32Array.from(forced),
-    scored,
+    answers,
     length: prompt.length + forced.length,
-    exact: false,
+    exact: true,
   };
 }

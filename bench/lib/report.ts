@@ -72,6 +72,8 @@ export interface BenchOptions {
   readonly budgets?: string;
   readonly text?: string;
   readonly tasks?: string;
+  /** Report what earlier, unfinished runs measured, and measure nothing. */
+  readonly saved?: boolean;
   progress(text: string): void;
 }
 
