@@ -67,6 +67,7 @@ function routeName(path: string): string {
   const [, version, first = "", , third] = path.split("/");
   if (version !== "v1") return ["", "health", "metrics", "assets"].includes(version ?? "") ? `/${version}` : "other";
   if (!known.has(first)) return "other";
+  if (first === "chat") return "/v1/chat/completions";
   return third !== undefined && parts.has(third) ? `/v1/${first}/${third}` : `/v1/${first}`;
 }
 

@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { partOf } from "../../methods.js";
 import type { JobOptions } from "../engine/client.js";
-import { badRequest } from "../http/api-error.js";
+import { asApiError, badRequest } from "../http/api-error.js";
 
 /** Fields that all generating routes share, and what they become. `null` means "left out", as clients send it. */
 
@@ -47,6 +48,18 @@ export const samplingFields = {
 
 const samplingShape = z.object(samplingFields);
 export type SamplingFields = z.output<typeof samplingShape>;
+
+/** Names and options of parts are checked before a request waits. */
+export async function checkParts({ quire }: Pick<SamplingFields, "quire">): Promise<void> {
+  for (const kind of ["cache", "decoder"] as const) {
+    const choice = quire?.[kind];
+    if (choice === null || choice === undefined) continue;
+    await partOf(kind, choice).catch((error: unknown) => {
+      const { message, code } = asApiError(error);
+      throw badRequest(`quire.${kind}: ${message}`, `quire.${kind}`, code ?? undefined);
+    });
+  }
+}
 
 export function stopsOf({ stop }: Pick<SamplingFields, "stop">): string[] {
   if (stop === null || stop === undefined) return [];

@@ -122,6 +122,8 @@ describe("POST /v1/chat/completions", () => {
     [{ messages, modalities: ["audio"] }, "modalities"],
     [{ messages, quire: { cash: "h2o" } }, "quire"],
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }] }, "messages[0].content[0]"],
+    [{ messages, quire: { cache: "h3o" } }, "quire.cache"],
+    [{ messages, quire: { decoder: "prompt-lookup:draft=-3" } }, "quire.decoder"],
     [{ messages, tool_choice: "required" }, "tool_choice"],
     [{ messages, response_format: { type: "xml" } }, "response_format.type"],
     [

@@ -7,6 +7,7 @@ import { prepareChat } from "../chat/prepare-chat.js";
 import { readValue } from "../http/body.js";
 import type { EventWriter } from "../http/event-stream.js";
 import { merged, openAiStream } from "../http/openai-stream.js";
+import { checkParts } from "../requests/sampling-fields.js";
 import { quireStats, usageOf } from "../requests/usage.js";
 import { type AppEnv, modelNamed, type Service, userOf } from "../service.js";
 
@@ -15,6 +16,7 @@ import { type AppEnv, modelNamed, type Service, userOf } from "../service.js";
 export function chatRoutes(app: Hono<AppEnv>, service: Service): void {
   app.post("/v1/chat/completions", async (context) => {
     const request = parseChatRequest(await readValue(context, service.settings.maxBodyBytes));
+    await checkParts(request);
     const head = {
       id: `chatcmpl-${randomUUID().replaceAll("-", "")}`,
       created: Math.floor(Date.now() / 1000),

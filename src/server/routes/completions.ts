@@ -10,6 +10,7 @@ import { readValue } from "../http/body.js";
 import { merged, openAiStream } from "../http/openai-stream.js";
 import type { Run } from "../requests/runs.js";
 import {
+  checkParts,
   given,
   refuseUnsupported,
   samplingFields,
@@ -49,6 +50,7 @@ export function completionRoutes(app: Hono<AppEnv>, service: Service): void {
     if (request.echo === true && (request.logprobs ?? 0) > 0) {
       throw badRequest("echo: Log probabilities of the prompt are not known here.", "echo", "unsupported_parameter");
     }
+    await checkParts(request);
     const head = {
       id: `cmpl-${randomUUID().replaceAll("-", "")}`,
       object: "text_completion",

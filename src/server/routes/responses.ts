@@ -9,6 +9,7 @@ import { asChat, messagesOf, parseResponseRequest, type ResponseRequest } from "
 import { asApiError, notFound } from "../http/api-error.js";
 import { readValue } from "../http/body.js";
 import { type EventWriter, eventStream } from "../http/event-stream.js";
+import { checkParts } from "../requests/sampling-fields.js";
 import { quireStats } from "../requests/usage.js";
 import { type AppEnv, modelNamed, type Service, userOf } from "../service.js";
 
@@ -21,6 +22,7 @@ export function responseRoutes(app: Hono<AppEnv>, service: Service): void {
 
   app.post("/v1/responses", async (context) => {
     const request = parseResponseRequest(await readValue(context, service.settings.maxBodyBytes));
+    await checkParts(request);
     const caller = context.get("caller");
     const earlier = earlierMessages(request.previous_response_id);
     const messages = [...earlier, ...messagesOf(request.input)];
