@@ -18,6 +18,7 @@ export interface NearestOptions {
 const defaultExactUpTo = 3000;
 const cuttings = 6;
 const cellSize = 48;
+const furtherLooks = 2;
 
 export function nearestVectors(vectors: Float32Array, dimensions: number, options: NearestOptions): Neighbours {
   const count = dimensions === 0 ? 0 : vectors.length / dimensions;
@@ -38,7 +39,7 @@ export function nearestVectors(vectors: Float32Array, dimensions: number, option
       for (let i = from; i < to; i++) for (let j = i + 1; j < to; j++) compare(order[i]!, order[j]!);
     }
   }
-  lookFurther(lists, compare, options.signal);
+  for (let round = 0; round < furtherLooks; round++) lookFurther(lists, compare, options.signal);
   return lists;
 }
 

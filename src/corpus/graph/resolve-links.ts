@@ -83,8 +83,9 @@ function spellings(path: string): string[] {
 function segments(uri: string): string[] {
   const path = uri.toLowerCase().split("/");
   const last = path.length - 1;
+  const isIndex = /^(?:index\.\w+|mod\.rs|__init__\.pyi?)$/.test(path[last]!);
   path[last] = path[last]!.replace(/\.[^.]+$/, "");
-  return /^(?:index|mod|__init__)$/.test(path[last]!) && last > 0 ? path.slice(0, last) : path;
+  return isIndex && last > 0 ? path.slice(0, last) : path;
 }
 
 function stemOf(uri: string): string {

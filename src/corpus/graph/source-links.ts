@@ -62,7 +62,7 @@ const htmlPatterns: readonly Pattern[] = [{ pattern: /\shref\s*=\s*["']([^"']{1,
 /** A name with an ending that files have, in running text. */
 const mention: Pattern = {
   pattern:
-    /(?<![\w/.-])((?:[\w-]+\/){0,8}[\w-]{1,80}\.(?:md|html?|txt|rst|pdf|docx|csv|json|toml|ya?ml|ipynb|[cm]?[jt]sx?|py|rs|go|java|rb|c|h|cpp|hpp|cs|php|sh))(?![\w-])/g,
+    /(?<![\w/.("'<-])((?:[\w-]+\/){0,8}[\w-]{1,80}\.(?:md|html?|txt|rst|pdf|docx|csv|json|toml|ya?ml|ipynb|[cm]?[jt]sx?|py|rs|go|java|rb|c|h|cpp|hpp|cs|php|sh))(?![\w#-])/g,
   kind: "path",
 };
 
@@ -108,7 +108,7 @@ function codePatterns(uri: string): readonly Pattern[] {
 }
 
 function parsedTarget(written: string, kind: SourceLink["kind"]): Omit<SourceLink, "line"> | undefined {
-  if (/^[a-z][a-z\d+.-]*:|^\/\//i.test(written)) return undefined;
+  if (kind === "path" && /^[a-z][a-z\d+.-]*:|^\/\//i.test(written)) return undefined;
   const [before, anchor = ""] = written.replace(/&amp;/g, "&").split("#", 2) as [string, string?];
   const target = decoded(before.split("?")[0]!);
   return target === "" && anchor === "" ? undefined : { target, anchor: decoded(anchor), kind };
