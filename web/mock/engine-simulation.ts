@@ -64,8 +64,8 @@ export class EngineSimulation {
   }
 
   #arrive(): void {
-    const long = this.#random() < 0.3;
-    const prompt = Math.floor(long ? 1200 + this.#random() * 1400 : 40 + this.#random() * 260);
+    const long = this.#random() < 0.25;
+    const prompt = Math.floor(long ? 900 + this.#random() * 1100 : 40 + this.#random() * 160);
     const shared = this.#random() < 0.4 ? Math.min(prompt - 8, 32) : 0;
     this.#requests.push({
       id: `req-${(++this.#count).toString(36).padStart(4, "0")}`,
@@ -73,7 +73,7 @@ export class EngineSimulation {
       prompt,
       read: shared,
       shared,
-      wanted: Math.floor(40 + this.#random() * 200),
+      wanted: Math.floor(30 + this.#random() * 90),
       written: 0,
       started: Date.now() / 1000,
       policy: long ? "window:budget=1024" : "full",
@@ -81,7 +81,7 @@ export class EngineSimulation {
   }
 
   #step(): void {
-    if (this.#requests.length === 0 || (this.#requests.length < 9 && this.#random() < 0.07)) this.#arrive();
+    if (this.#requests.length === 0 || (this.#requests.length < 9 && this.#random() < 0.13)) this.#arrive();
     const running = this.#requests.slice(0, most);
     const writing = running.filter((one) => one.read >= one.prompt);
     let room = budget - writing.length;

@@ -16,8 +16,8 @@ const chatScene: Scene = async (page) => {
   ]) {
     await page.getByRole("textbox", { name: "Message" }).fill(question);
     await page.keyboard.press("Enter");
+    await page.locator(".exchange:last-child .turn-user-text", { hasText: question }).waitFor();
     await page.locator(".exchange:last-child .reply-figures").waitFor();
-    await page.getByText(question, { exact: true }).last().waitFor();
   }
   await page.locator(".thread").evaluate((thread) => {
     const last = thread.querySelector(".exchange:last-child");

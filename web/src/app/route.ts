@@ -48,3 +48,9 @@ const subscribe = (listener: () => void) => {
 export function useRoute(): Route {
   return parseRoute(useSyncExternalStore(subscribe, () => location.hash));
 }
+
+/** What the address names on this page. Undefined while the address already belongs to another one. */
+export function useIdOn(page: PageName): string | undefined {
+  const route = useRoute();
+  return route.page === page ? route.id : undefined;
+}

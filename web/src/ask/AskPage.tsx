@@ -3,7 +3,7 @@ import type { Place } from "../api/contract.js";
 import { listCorpora } from "../api/corpora.js";
 import { listMethods } from "../api/server.js";
 import { useLoaded } from "../api/use-loaded.js";
-import { replace, useRoute } from "../app/route.js";
+import { replace, useIdOn } from "../app/route.js";
 import { useShortcut } from "../app/shortcuts.js";
 import { MethodField } from "../chat/MethodField.js";
 import { CorpusSelect } from "../corpora/CorpusSelect.js";
@@ -29,7 +29,7 @@ interface OpenSource {
 
 /** A question to a corpus: the answer with numbered citations, the evidence, and the source beside them. */
 export function AskPage() {
-  const { id } = useRoute();
+  const id = useIdOn("ask");
   const corpora = useLoaded(listCorpora, "corpora");
   const methods = useLoaded(listMethods, "methods");
   const corpus = corpora.value?.find((one) => one.id === id) ?? corpora.value?.[0];

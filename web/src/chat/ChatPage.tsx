@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
-import { go, useRoute } from "../app/route.js";
+import { go, useIdOn } from "../app/route.js";
 import { useShortcut } from "../app/shortcuts.js";
 import { useNarrow } from "../app/use-narrow.js";
 import { IconButton } from "../ui/Button.js";
@@ -17,7 +17,7 @@ import "./chat.css";
 
 /** Conversations with a model: the list of them, the one that is open, and its parameters. */
 export function ChatPage() {
-  const { id } = useRoute();
+  const id = useIdOn("chat");
   const list = useConversations();
   const conversation = useConversation(id);
   const [draftParameters, setDraftParameters] = useState<Parameters>(nextParameters);

@@ -11,7 +11,7 @@ interface ParametersPanelProps {
 }
 
 const overflowWords: Record<Overflow, string> = {
-  error: "Refuse, and say both lengths",
+  error: "Refuse with an error",
   "drop-middle": "Leave out the middle",
   "drop-start": "Leave out the start",
 };

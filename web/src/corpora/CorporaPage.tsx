@@ -2,7 +2,7 @@ import { useState } from "react";
 import { createCorpus, listCorpora } from "../api/corpora.js";
 import { explain } from "../api/request.js";
 import { useLoaded } from "../api/use-loaded.js";
-import { go, linkTo, useRoute } from "../app/route.js";
+import { go, linkTo, useIdOn } from "../app/route.js";
 import { bytes, counted, day } from "../ui/amounts.js";
 import { Button } from "../ui/Button.js";
 import { Dialog } from "../ui/Dialog.js";
@@ -16,7 +16,7 @@ import "./corpora.css";
 
 /** All corpora, or the one that the address names. */
 export function CorporaPage() {
-  const { id } = useRoute();
+  const id = useIdOn("corpora");
   return id === undefined ? <CorpusList /> : <CorpusDetail key={id} id={id} />;
 }
 

@@ -2,7 +2,7 @@ import { useCallback, useRef, useState } from "react";
 import type { Corpus, Place } from "../api/contract.js";
 import { listCorpora, readMap } from "../api/corpora.js";
 import { useLoaded } from "../api/use-loaded.js";
-import { replace, useRoute } from "../app/route.js";
+import { replace, useIdOn } from "../app/route.js";
 import { CorpusSelect } from "../corpora/CorpusSelect.js";
 import { NoCorpora } from "../corpora/NoCorpora.js";
 import { SourcePanel } from "../source/SourcePanel.js";
@@ -16,7 +16,7 @@ import "./map-page.css";
 
 /** What a corpus is made of: topics as areas, down to the lines of a source. */
 export function MapPage() {
-  const { id } = useRoute();
+  const id = useIdOn("map");
   const corpora = useLoaded(listCorpora, "corpora");
   const corpus = corpora.value?.find((one) => one.id === id) ?? corpora.value?.[0];
   if (corpora.value !== undefined && corpus === undefined) return <NoCorpora title="Map" />;

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Pass } from "../api/contract.js";
 import { counted, duration } from "../ui/amounts.js";
-import { partsOf, roundedUp, rowsOf } from "./pass-window.js";
+import { promptParts, promptRows, roundedUp } from "./pass-window.js";
 
 interface PassChartProps {
   readonly passes: readonly Pass[];
@@ -10,16 +10,22 @@ interface PassChartProps {
   onChoose(at: number | undefined): void;
 }
 
-const height = 230;
-const left = 40;
-const bottom = 22;
+/** Prompt slices stand on the axis, replies hang below it on a scale of their own: a slice may have hundreds of rows where a reply
+ *  has one, and on one scale the replies, which must not stall, could not be seen. */
+const upper = 170;
+const gap = 6;
+const lower = 56;
 const top = 8;
+const foot = 24;
+const left = 44;
 const step = 10;
+const floor = top + upper;
+const height = floor + gap + lower + foot;
 
-export const colourOf = (user: string | undefined, users: readonly string[]): string =>
-  user === undefined ? "var(--decode)" : `var(--person-${(users.indexOf(user) % 6) + 1})`;
+export const colourOf = (user: string, users: readonly string[]): string =>
+  `var(--person-${(users.indexOf(user) % 6) + 1})`;
 
-/** One bar a forward pass, the newest at the right: decode rows at the foot, on them the prompt slices of each user. */
+/** One column a forward pass, the newest at the right. */
 export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
@@ -34,14 +40,13 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
 
   const room = Math.max(0, Math.floor((width - left) / step));
   const shown = passes.slice(-room);
-  const most = roundedUp(Math.max(1, ...shown.map(rowsOf)));
-  const scale = (rows: number) => (rows / most) * (height - bottom - top);
-  const floor = height - bottom;
+  const mostRead = roundedUp(Math.max(1, ...shown.map(promptRows)));
+  const mostWritten = roundedUp(Math.max(1, ...shown.map(({ decode_rows }) => decode_rows)));
   const x = (index: number) => width - (shown.length - index) * step;
   const first = shown[0];
   const last = shown.at(-1);
   const spanned = first === undefined || last === undefined ? 0 : Math.abs(last.at - first.at);
-  // Times may be seconds or milliseconds; either way the newest one tells which.
+  // Times may be seconds or milliseconds since 1970; the newest one tells which.
   const seconds = last !== undefined && last.at > 1e11 ? spanned / 1000 : spanned;
 
   const move = (by: number) => {
@@ -65,39 +70,34 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
           else return;
           event.preventDefault();
         }}
+        onBlur={() => onChoose(undefined)}
         onPointerMove={(event) => {
           const at = event.clientX - event.currentTarget.getBoundingClientRect().left;
           onChoose(shown[Math.floor((at - (width - shown.length * step)) / step)]?.at);
         }}
         onPointerLeave={() => onChoose(undefined)}
       >
-        {[0, 0.5, 1].map((share) => (
-          <g key={share}>
-            <line
-              className="grid-line"
-              x1={left}
-              x2={width}
-              y1={floor - scale(most * share)}
-              y2={floor - scale(most * share)}
-            />
-            <text className="axis-text" x={left - 8} y={floor - scale(most * share) + 4} textAnchor="end">
-              {Math.round(most * share)}
-            </text>
-          </g>
-        ))}
+        {width > 0 && (
+          <>
+            <Line at={top} width={width} words={String(mostRead)} />
+            <Line at={top + upper / 2} width={width} words={String(mostRead / 2)} />
+            <Line at={floor} width={width} words="0" />
+            <Line at={floor + gap + lower} width={width} words={String(mostWritten)} />
+          </>
+        )}
         {shown.map((pass, index) => {
-          let foot = floor;
-          const faded = chosen !== undefined && chosen !== pass.at;
+          let head = floor;
+          const written = (pass.decode_rows / mostWritten) * lower;
           return (
-            <g key={`${pass.at} ${pass.ms}`} opacity={faded ? 0.4 : 1}>
-              {partsOf(pass, users).map(({ user, rows }) => {
-                const tall = Math.max(1, scale(rows));
-                foot -= tall;
+            <g key={`${pass.at} ${pass.ms}`} opacity={chosen !== undefined && chosen !== pass.at ? 0.4 : 1}>
+              {promptParts(pass, users).map(({ user, rows }) => {
+                const tall = Math.max(1, (rows / mostRead) * upper);
+                head -= tall;
                 return (
                   <rect
-                    key={user ?? ""}
+                    key={user}
                     x={x(index) + 1}
-                    y={foot}
+                    y={head}
                     width={step - 2}
                     // A hair of the ground between parts tells them apart without colour.
                     height={tall > 3 ? tall - 1 : tall}
@@ -105,6 +105,7 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
                   />
                 );
               })}
+              <rect x={x(index) + 1} y={floor + gap} width={step - 2} height={written} fill="var(--decode)" />
             </g>
           );
         })}
@@ -123,10 +124,22 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
   );
 }
 
+function Line({ at, width, words }: { at: number; width: number; words: string }) {
+  return (
+    <g>
+      <line className="grid-line" x1={left} x2={width} y1={at} y2={at} />
+      <text className="axis-text" x={left - 8} y={at + 4} textAnchor="end">
+        {words}
+      </text>
+    </g>
+  );
+}
+
 /** A pass in words. */
 export function passWords(pass: Pass, users: readonly string[]): string {
-  const parts = partsOf(pass, users).map(({ user, rows }) =>
-    user === undefined ? counted(rows, "decode row") : `${rows} of ${user}’s prompt`,
-  );
+  const parts = [
+    ...(pass.decode_rows > 0 ? [`${counted(pass.decode_rows, "row")} of replies`] : []),
+    ...promptParts(pass, users).map(({ user, rows }) => `${rows} of ${user}’s prompt`),
+  ];
   return `${pass.ms.toFixed(1)} ms: ${parts.length === 0 ? "no rows" : parts.join(", ")}`;
 }

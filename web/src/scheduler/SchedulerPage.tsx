@@ -80,7 +80,7 @@ export function SchedulerPage() {
             <ul className="legend">
               <li>
                 <span className="swatch" style={{ background: "var(--decode)" }} />
-                Replies (decode)
+                Replies, below
               </li>
               {users.slice(-8).map((user) => (
                 <li key={user}>
@@ -146,7 +146,7 @@ function Gauge({ name, value, about, share }: { name: string; value: string; abo
       <dt>{name}</dt>
       <dd>
         <span className="gauge-value figure">{value}</span>
-        <span className="small faint figure">{about ?? "\u00a0"}</span>
+        {about !== undefined && <span className="small faint figure">{about}</span>}
         {share !== undefined && (
           <span className="meter">
             <span style={{ width: `${Math.min(100, share * 100)}%` }} />

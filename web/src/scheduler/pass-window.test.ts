@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Pass } from "../api/contract.js";
-import { partsOf, quantile, roundedUp, rowsOf, usersOf } from "./pass-window.js";
+import { promptParts, quantile, roundedUp, rowsOf, usersOf } from "./pass-window.js";
 
 const pass = (decode_rows: number, slices: [string, number][]): Pass => ({
   at: 0,
@@ -23,8 +23,7 @@ describe("parts of a pass", () => {
     ]);
     const users = usersOf([one], []);
     expect(users).toEqual(["b", "a"]);
-    expect(partsOf(one, users)).toEqual([
-      { user: undefined, rows: 3 },
+    expect(promptParts(one, users)).toEqual([
       { user: "b", rows: 10 },
       { user: "a", rows: 5 },
     ]);
@@ -47,12 +46,12 @@ describe("quantile", () => {
 });
 
 describe("roundedUp", () => {
-  it("is at least the number and at most 2.5 times it", () => {
+  it("is at least the number and at most half as much again", () => {
     fc.assert(
       fc.property(fc.integer({ min: 4, max: 1e7 }), (most) => {
         const top = roundedUp(most);
         expect(top).toBeGreaterThanOrEqual(most);
-        expect(top).toBeLessThanOrEqual(most * 2.5);
+        expect(top).toBeLessThanOrEqual(most * 1.5);
       }),
     );
   });

@@ -3,16 +3,15 @@ import type { Pass } from "../api/contract.js";
 /** The newest passes and what they add up to. */
 
 export interface Part {
-  /** Undefined for decode rows, which the server counts for all together. */
-  readonly user: string | undefined;
+  readonly user: string;
   readonly rows: number;
 }
 
-/** Decode rows first, then one part a user, in the order in which users were first seen. */
-export function partsOf(pass: Pass, users: readonly string[]): Part[] {
+/** What was read of prompts in a pass: one part a user, in the order in which users were first seen. */
+export function promptParts(pass: Pass, users: readonly string[]): Part[] {
   const rows = new Map<string, number>();
   for (const slice of pass.slices) rows.set(slice.user, (rows.get(slice.user) ?? 0) + slice.rows);
-  const parts: Part[] = pass.decode_rows > 0 ? [{ user: undefined, rows: pass.decode_rows }] : [];
+  const parts: Part[] = [];
   for (const user of users) {
     const count = rows.get(user);
     if (count !== undefined) parts.push({ user, rows: count });
@@ -20,7 +19,9 @@ export function partsOf(pass: Pass, users: readonly string[]): Part[] {
   return parts;
 }
 
-export const rowsOf = (pass: Pass): number => pass.decode_rows + pass.slices.reduce((sum, { rows }) => sum + rows, 0);
+export const promptRows = ({ slices }: Pass): number => slices.reduce((sum, { rows }) => sum + rows, 0);
+
+export const rowsOf = (pass: Pass): number => pass.decode_rows + promptRows(pass);
 
 /** Users in the order of their first slice, those known before first: a user keeps a colour while it is watched. */
 export function usersOf(passes: readonly Pass[], before: readonly string[]): readonly string[] {
@@ -39,6 +40,6 @@ export function quantile(values: readonly number[], share: number): number | und
 export function roundedUp(most: number): number {
   if (most <= 4) return 4;
   const power = 10 ** Math.floor(Math.log10(most));
-  const step = [1, 2, 4, 5, 8, 10].find((factor) => factor * power >= most) ?? 10;
+  const step = [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10].find((factor) => factor * power >= most) ?? 10;
   return step * power;
 }
