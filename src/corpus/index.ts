@@ -28,6 +28,7 @@ export {
   type SearchMode,
   type SelectContext,
   type SelectFunction,
+  type SelectNote,
   type Selector,
   selector,
 } from "./select/selector.js";

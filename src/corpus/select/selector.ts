@@ -44,6 +44,14 @@ export interface CandidateSource {
   neighbours(chunk: Chunk, width: number): Promise<Chunk[]>;
 }
 
+/** A step of a choice, in words for a person. `fallback` says that something failed and what was used instead. */
+export interface SelectNote {
+  readonly kind: "search" | "rationale" | "flagged" | "dropped" | "fallback";
+  readonly text: string;
+  /** The passage it speaks of. */
+  readonly chunk?: Chunk;
+}
+
 export interface SelectContext {
   countTokens(text: string): number;
   embed?(texts: readonly string[], signal?: AbortSignal): Promise<Float32Array[]>;
@@ -53,7 +61,13 @@ export interface SelectContext {
     continuation: string,
     signal?: AbortSignal,
   ): Promise<{ logProb: number; tokens: number }>;
-  generate?(prompt: string, options: { maxTokens: number; signal?: AbortSignal }): Promise<string>;
+  /** One answer of the model; `schema` is a JSON schema that the answer is forced to fit, where the model can do that. */
+  generate?(
+    prompt: string,
+    options: { maxTokens: number; temperature?: number; seed?: number; schema?: object; signal?: AbortSignal },
+  ): Promise<string>;
+  /** Told of what cannot be read off the evidence: what was left out and why, what stood in for what failed. */
+  onNote?(note: SelectNote): void;
   readonly seed?: number;
   readonly signal?: AbortSignal;
 }
