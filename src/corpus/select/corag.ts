@@ -167,7 +167,8 @@ function timeLimit(seconds: number | undefined, signal: AbortSignal | undefined)
   );
   return {
     signal: signal === undefined ? ending.signal : AbortSignal.any([signal, ending.signal]),
-    over: () => performance.now() >= end,
+    // Timers may fire a fraction of a millisecond early.
+    over: () => ending.signal.aborted || performance.now() >= end,
     clear: () => clearTimeout(timer),
   };
 }
