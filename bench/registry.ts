@@ -5,6 +5,8 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode/decode.js")).decode,
   load: async () => (await import("./load/load.js")).load,
   embed: async () => (await import("./embed-bench.js")).embed,
+  sarathi: async () => (await import("./serve/sarathi.js")).sarathiBench,
+  serve: async () => (await import("./serve/serve.js")).serve,
   search: async () => (await import("./search/search.js")).search,
   cache: async () => (await import("./cache/cache.js")).cacheBench,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
