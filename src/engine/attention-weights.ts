@@ -13,7 +13,16 @@ export function attentionWeights(
   { scale, softcap = 0 }: Scoring,
   bias?: Tensor,
 ): Tensor {
-  const products = queries.linear(keys);
+  const [heads = 1, rows = 1] = queries.shape;
+  const groups = keys.size(0);
+  // One row: the heads of a group meet each key together, which then is read once.
+  const products =
+    rows === 1
+      ? queries
+          .reshape(groups, heads / groups, queries.size(2))
+          .linear(keys)
+          .reshape(heads, 1, keys.size(1))
+      : queries.linear(keys);
   const capped =
     softcap > 0
       ? products

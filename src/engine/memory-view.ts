@@ -1,5 +1,4 @@
 import type { CacheView, EntryView, PolicyNeeds } from "../cache/policy.js";
-import type { HeadMap } from "../cache/store/head-slots.js";
 import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
 import { QuireError } from "../errors.js";
 import type { PromptWeights } from "./prompt-weights.js";
@@ -26,28 +25,31 @@ export class MemoryView implements CacheView {
   readonly maxNewTokens: number;
   readonly #options: ViewOptions;
   readonly #observed: Observed;
-  readonly #entries = new Map<string, HeadView>();
+  readonly #entries = new Map<number, EntryView>();
+  readonly #mostHeads: number;
   /** Of layers whose heads hold the same. */
-  #shared: { slots: Int32Array; positions: Int32Array; mass: Float32Array } | undefined;
+  #shared: Held | undefined;
 
   constructor(options: ViewOptions, observed: Observed) {
+    const { store, promptTokens, maxNewTokens } = options;
     this.#options = options;
     this.#observed = observed;
-    this.tokens = options.store.tokens;
-    this.promptTokens = options.promptTokens;
-    this.maxNewTokens = options.maxNewTokens;
+    this.#mostHeads = Math.max(...store.shape.layers.map(({ kvHeads }) => kvHeads));
+    this.tokens = store.tokens;
+    this.promptTokens = promptTokens;
+    this.maxNewTokens = maxNewTokens;
   }
 
   entries(layer: number, kvHead: number): EntryView {
     const { store, needs } = this.#options;
     const kvHeads = store.shape.layers[layer]?.kvHeads ?? 0;
-    if (!store.managed.includes(layer) || !(kvHead >= 0 && kvHead < kvHeads)) {
+    if (!store.managed.includes(layer) || !Number.isInteger(kvHead) || kvHead < 0 || kvHead >= kvHeads) {
       throw new QuireError("bad-input", `A cache policy looked at head ${kvHead} of layer ${layer}.`, {
         got: [layer, kvHead],
         expected: "a layer of managedLayers, and one of its heads",
       });
     }
-    const key = `${layer} ${kvHead}`;
+    const key = layer * this.#mostHeads + kvHead;
     let found = this.#entries.get(key);
     if (found === undefined) {
       found = new HeadView(store, needs, this.#observed, layer, kvHead, this.#held(layer, kvHead));
@@ -56,49 +58,77 @@ export class MemoryView implements CacheView {
     return found;
   }
 
-  #held(layer: number, kvHead: number) {
+  #held(layer: number, kvHead: number): Held {
     const { store } = this.#options;
-    const map: HeadMap | undefined = store.heads.get(layer)?.heads[kvHead];
-    if (map === undefined && this.#shared !== undefined) return this.#shared;
-    const slots = store.occupied(layer, kvHead);
-    const { positions } = map ?? store.groupOf(layer).slots;
-    const held = {
-      slots,
-      positions: slots.map((slot) => positions[slot] as number),
-      mass: Float32Array.from(slots, (slot) => map?.massOf(slot) ?? 1),
-    };
-    if (map === undefined) this.#shared = held;
-    return held;
+    const map = store.heads.get(layer)?.heads[kvHead];
+    if (map !== undefined) return new Held(map.order.slice(), map.positions, map.mass);
+    // Managed layers share one map until one of them is edited.
+    this.#shared ??= new Held(store.occupied(layer, kvHead), store.groupOf(layer).slots.positions, undefined);
+    return this.#shared;
+  }
+}
+
+/** Slots of a head, and what is known of them. */
+class Held {
+  readonly slots: Int32Array;
+  readonly #bySlot: Int32Array;
+  readonly #massBySlot: Float32Array | undefined;
+  #positions: Int32Array | undefined;
+  #mass: Float32Array | undefined;
+
+  constructor(slots: Int32Array, bySlot: Int32Array, massBySlot: Float32Array | undefined) {
+    this.slots = slots;
+    this.#bySlot = bySlot;
+    this.#massBySlot = massBySlot;
+  }
+
+  get positions(): Int32Array {
+    if (this.#positions === undefined) {
+      this.#positions = new Int32Array(this.slots.length);
+      for (let i = 0; i < this.slots.length; i++) this.#positions[i] = this.#bySlot[this.slots[i] as number] as number;
+    }
+    return this.#positions;
+  }
+
+  get mass(): Float32Array {
+    if (this.#mass === undefined) {
+      this.#mass = new Float32Array(this.slots.length).fill(1);
+      const mass = this.#massBySlot;
+      if (mass !== undefined)
+        for (let i = 0; i < this.slots.length; i++) this.#mass[i] = mass[this.slots[i] as number] as number;
+    }
+    return this.#mass;
   }
 }
 
 class HeadView implements EntryView {
-  readonly slots: Int32Array;
-  readonly positions: Int32Array;
-  readonly mass: Float32Array;
   readonly #store: KeyValueStore;
   readonly #needs: PolicyNeeds;
   readonly #observed: Observed;
   readonly #layer: number;
   readonly #head: number;
+  readonly #held: Held;
   #rows: Float32Array | undefined;
 
-  constructor(
-    store: KeyValueStore,
-    needs: PolicyNeeds,
-    observed: Observed,
-    layer: number,
-    head: number,
-    held: { slots: Int32Array; positions: Int32Array; mass: Float32Array },
-  ) {
-    this.slots = held.slots;
-    this.positions = held.positions;
-    this.mass = held.mass;
+  constructor(store: KeyValueStore, needs: PolicyNeeds, observed: Observed, layer: number, head: number, held: Held) {
     this.#store = store;
     this.#needs = needs;
     this.#observed = observed;
     this.#layer = layer;
     this.#head = head;
+    this.#held = held;
+  }
+
+  get slots(): Int32Array {
+    return this.#held.slots;
+  }
+
+  get positions(): Int32Array {
+    return this.#held.positions;
+  }
+
+  get mass(): Float32Array {
+    return this.#held.mass;
   }
 
   get columnSums(): Float32Array | undefined {
@@ -130,20 +160,20 @@ class HeadView implements EntryView {
 
   #gatherRows(): Float32Array | undefined {
     const { prompt, step, stepRows = 1 } = this.#observed;
-    const kvHeads = this.#store.layer(this.#layer).shape.kvHeads;
+    const { slots } = this;
     const weights = prompt === undefined ? step?.(this.#layer) : prompt.layer(this.#layer);
     if (weights === undefined) return undefined;
     const wanted = prompt?.rows ?? stepRows;
     const stored = prompt === undefined ? stepRows : (this.#store.ring?.rows ?? 1);
     const extent = this.#store.heads.get(this.#layer)?.extent ?? this.#store.groupOf(this.#layer).slots.extent;
     const read = roundUp(extent);
-    const group = weights.length / (stored * read * kvHeads);
-    const result = new Float32Array(group * wanted * this.slots.length);
+    const group = weights.length / (stored * read * this.#store.layer(this.#layer).shape.kvHeads);
+    const result = new Float32Array(group * wanted * slots.length);
     let at = 0;
     for (let member = 0; member < group; member++) {
       for (let row = 0; row < wanted; row++) {
         const start = ((this.#head * group + member) * stored + (prompt?.place(row) ?? row)) * read;
-        for (const slot of this.slots) result[at++] = weights[start + slot] as number;
+        for (let i = 0; i < slots.length; i++) result[at++] = weights[start + (slots[i] as number)] as number;
       }
     }
     return result;

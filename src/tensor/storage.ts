@@ -101,6 +101,15 @@ export class Storage {
     ggml().ggml_backend_tensor_get(tensor.pointer, into, offset, into.byteLength);
   }
 
+  /** A tensor's bytes in place, where the device's memory is the host's. Valid until `close`; never use it while a graph that uses
+   *  the tensor is running. */
+  bytes(tensor: Tensor): Uint8Array | undefined {
+    this.#checkRange(tensor, 0, 0);
+    if (!this.device.isHost || this.repacked) return undefined;
+    const g = ggml();
+    return new Uint8Array(g.memory(g.ggml_get_data(tensor.pointer), tensor.sizeBytes));
+  }
+
   clear(): void {
     this.#checkOpen();
     ggml().ggml_backend_buffer_clear(this.#buffer, 0);

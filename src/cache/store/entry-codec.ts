@@ -1,6 +1,6 @@
 import { halfToFloat } from "../../weights/to-float32.js";
 
-/** Keys and values as stored, to and from f32. */
+/** Keys and values as stored, to and from f32. What is decoded must be a copy: f32 stays where it is. */
 
 export type CacheType = "f16" | "f32" | "q8_0";
 
@@ -8,7 +8,7 @@ const blockSize = 32;
 const blockBytes = 34;
 
 export function decodeEntries(type: CacheType, bytes: Uint8Array): Float32Array {
-  if (type === "f32") return new Float32Array(bytes.slice().buffer);
+  if (type === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   if (type === "f16") {
     const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
     const table = halfTable();

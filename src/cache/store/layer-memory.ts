@@ -32,6 +32,7 @@ export class LayerMemory {
   readonly sums: Tensor | undefined;
   readonly bias: Tensor | undefined;
   readonly #storage: Storage;
+  readonly #host = new Map<Part, Uint8Array>();
 
   constructor(device: Device, shape: LayerShape, parts: LayerParts, capacity: number) {
     const { kvHeads, headDim } = shape;
@@ -61,7 +62,12 @@ export class LayerMemory {
   }
 
   close(): void {
+    this.#host.clear();
     this.#storage.close();
+  }
+
+  clear(): void {
+    this.#storage.clear();
   }
 
   /** Copies the entries in `order(head)` to slots 0, 1, ... of `target`, which may be this memory itself. */
@@ -71,7 +77,7 @@ export class LayerMemory {
       if (slots.length === 0 || (target === this && isIdentity(slots))) continue;
       for (const part of ["keys", "values", "sums", "bias"] as const) {
         if (this.#tensor(part) === undefined || target.#tensor(part) === undefined) continue;
-        const bytes = this.#readHead(part, head, slots.reduce((most, slot) => Math.max(most, slot), 0) + 1);
+        const bytes = this.#readHead(part, head, extentOf(slots));
         target.#writeHead(part, head, 0, pack(bytes, slots, this.#entryBytes(part)));
       }
     }
@@ -97,9 +103,8 @@ export class LayerMemory {
 
   /** f32 [slots, D] or, for what is kept beside, [slots]. */
   read(part: Part, head: number, slots: Int32Array): Float32Array {
-    const end = slots.reduce((most, slot) => Math.max(most, slot), -1) + 1;
-    if (end === 0) return new Float32Array(0);
-    const packed = pack(this.#readHead(part, head, end), slots, this.#entryBytes(part));
+    if (slots.length === 0) return new Float32Array(0);
+    const packed = pack(this.#readHead(part, head, extentOf(slots)), slots, this.#entryBytes(part));
     return decodeEntries(this.#isBeside(part) ? "f32" : this.parts.type, packed);
   }
 
@@ -119,29 +124,60 @@ export class LayerMemory {
     return (this.#tensor(part)?.sizeBytes ?? 0) / (this.shape.kvHeads * this.capacity);
   }
 
+  /** In place where that is possible: copy before writing. */
   #readHead(part: Part, head: number, slots: number): Uint8Array {
     const tensor = this.#tensor(part);
     const entryBytes = this.#entryBytes(part);
+    const start = head * this.capacity * entryBytes;
+    const host = this.#hostBytes(part);
+    if (host !== undefined) return host.subarray(start, start + slots * entryBytes);
     const bytes = new Uint8Array(slots * entryBytes);
-    if (tensor !== undefined) this.#storage.read(tensor, bytes, head * this.capacity * entryBytes);
+    if (tensor !== undefined) this.#storage.read(tensor, bytes, start);
     return bytes;
+  }
+
+  #hostBytes(part: Part): Uint8Array | undefined {
+    let found = this.#host.get(part);
+    const tensor = this.#tensor(part);
+    if (found === undefined && tensor !== undefined) {
+      found = this.#storage.bytes(tensor);
+      if (found !== undefined) this.#host.set(part, found);
+    }
+    return found;
   }
 
   #writeHead(part: Part, head: number, slot: number, bytes: ArrayBufferView): void {
     const tensor = this.#tensor(part);
-    if (tensor !== undefined)
-      this.#storage.write(tensor, bytes, (head * this.capacity + slot) * this.#entryBytes(part));
+    if (tensor === undefined) return;
+    const start = (head * this.capacity + slot) * this.#entryBytes(part);
+    const host = this.#hostBytes(part);
+    if (host === undefined) this.#storage.write(tensor, bytes, start);
+    else host.set(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength), start);
   }
 }
 
 const zero = new Float32Array(1);
 
 function isIdentity(slots: Int32Array): boolean {
-  return slots.every((slot, place) => slot === place);
+  for (let place = 0; place < slots.length; place++) if (slots[place] !== place) return false;
+  return true;
 }
 
+function extentOf(slots: Int32Array): number {
+  let most = -1;
+  for (let place = 0; place < slots.length; place++) most = Math.max(most, slots[place] as number);
+  return most + 1;
+}
+
+/** The entries at these slots, one after the other. */
 function pack(bytes: Uint8Array, slots: Int32Array, entryBytes: number): Uint8Array {
   const packed = new Uint8Array(slots.length * entryBytes);
+  if (entryBytes === 4) {
+    const from = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
+    const to = new Float32Array(packed.buffer);
+    for (let place = 0; place < slots.length; place++) to[place] = from[slots[place] as number] as number;
+    return packed;
+  }
   let place = 0;
   while (place < slots.length) {
     // Runs of neighbouring slots are copied at once.
