@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
+import { autoregressive } from "../decode/autoregressive.js";
 import { decoder } from "../decode/decoder.js";
 import { createSampler } from "../decode/sample/sampler.js";
 import { Engine } from "../engine/engine.js";
 import { type LoadedModel, loadModel } from "../engine/model.js";
-import type { Sequence } from "../engine/sequence.js";
+import type { HeldMemory, Sequence } from "../engine/sequence.js";
 import { tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
 import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { cake, chelsea, full, h2o, lazyEviction, random, snapkv, window } from "./index.js";
@@ -116,6 +117,36 @@ describe.each(["llama", "qwen2", "qwen3", "gemma3"] as const)("%s", (architectur
     const make = policies[name] as (budget: number) => CachePolicy;
     const whole = await trace(full());
     for (const all of [1, 500]) expect((await trace(make(all))).logits).toEqual(whole.logits);
+  });
+
+  it.each(Object.keys(policies))("%s goes on in a second turn", async (name) => {
+    const policy = (policies[name] as (budget: number) => CachePolicy)(budget);
+    const turn = async (prompt: Int32Array, resume?: HeldMemory) => {
+      const sequence = engine.start({
+        prompt,
+        decoder: autoregressive(),
+        policy,
+        sampler: createSampler({ temperature: 0 }),
+        maxTokens: 7,
+        ignoreEnd: true,
+        keepMemory: true,
+        resume,
+      });
+      for await (const _ of sequence.pieces);
+      if (sequence.error !== undefined) throw sequence.error;
+      await engine.settle(sequence);
+      return sequence.held();
+    };
+    const first = await turn(prompt);
+    const second = await turn(Int32Array.from([...first.tokens, ...prompt.subarray(0, 40)]), first);
+    expect(second.store).toBe(first.store);
+    expect(second.store.tokens).toBe(first.tokens.length + 46);
+    const counts = second.store.managed.map((layer) => second.store.entriesOf(layer));
+    const most = name === "lazy-eviction" ? budget + 40 + 7 : budget + 8;
+    const mean = counts.reduce((sum, count) => sum + count, 0) / counts.length;
+    expect(mean).toBeLessThanOrEqual(most);
+    expect(mean).toBeGreaterThan(budget - 2);
+    engine.release(second);
   });
 
   it("all policies in one pass write what each writes alone", async () => {

@@ -30,10 +30,10 @@ export const window = cachePolicy({
 
 function windowRun(
   options: { budget: number; sinks: number; slices: boolean },
-  { managedLayers }: CacheShape,
+  shape: CacheShape,
   state: { limit: number },
 ): PolicyRun {
-  const [anyLayer = 0] = managedLayers;
+  const [anyLayer = 0] = shape.managedLayers;
   const keepEnds = (view: CacheView): Edit[] => {
     const { slots } = view.entries(anyLayer, 0);
     const { limit } = state;
@@ -51,6 +51,6 @@ function windowRun(
     ...(options.slices ? { afterPrefillSlice: inPrompt } : {}),
     afterPrefill: inPrompt,
     afterStep: keepEnds,
-    clone: () => windowRun(options, { managedLayers } as CacheShape, { ...state }),
+    clone: () => windowRun(options, shape, { ...state }),
   };
 }
