@@ -17,6 +17,7 @@ import { partOf } from "./methods.js";
 import { type AskOutput, ask, selectFrom } from "./programs/ask.js";
 import type { AskEvent } from "./programs/ask-answer.js";
 import type { LanguageModel } from "./programs/language-model.js";
+import { likelihoodOf } from "./programs/likelihood.js";
 import { nameTopic } from "./programs/name-topic.js";
 import type { ProgramLimits, TraceNode } from "./programs/program.js";
 import { readTopics, type TopicAnswer, type TopicToRead } from "./programs/read-topics.js";
@@ -250,7 +251,13 @@ export class Corpus {
       ask(options.ask),
       {
         question,
-        select: selectFrom(selector, source, { countTokens, embed, seed, signal }),
+        select: selectFrom(selector, source, {
+          countTokens,
+          embed,
+          logLikelihood: likelihoodOf(this.#model),
+          seed,
+          signal,
+        }),
         readRange: documentReader(this.index),
         embed,
         onText,

@@ -153,6 +153,9 @@ const loaders: Loaders = {
     hybrid: async () => (await import("./corpus/select/hybrid.js")).hybrid,
     topk: async () => (await import("./corpus/select/topk.js")).topk,
     mmr: async () => (await import("./corpus/select/mmr.js")).mmr,
+    rerank: async () => (await import("./corpus/select/rerank.js")).rerank,
+    corag: async () => (await import("./corpus/select/corag.js")).corag,
+    meteora: async () => (await import("./corpus/select/meteora.js")).meteora,
   },
 };
 

@@ -1,4 +1,5 @@
 import type { AnswerEvidence } from "../programs/ask-evidence.js";
+import type { SelectionNote } from "../programs/selection.js";
 import { lines, oneLine, visibleLength, wrap } from "./layout.js";
 import type { Session } from "./session.js";
 
@@ -26,8 +27,12 @@ export function writeSources(session: Session, evidence: readonly AnswerEvidence
   }
 }
 
-/** Why each passage was chosen. */
-export function writeReasons(session: Session, evidence: readonly AnswerEvidence[]): void {
+/** Why each passage was chosen, and what else happened while choosing. */
+export function writeReasons(
+  session: Session,
+  evidence: readonly AnswerEvidence[],
+  selection: readonly SelectionNote[],
+): void {
   const { style } = session;
   session.line();
   session.line(style.dim(`Passages given, best first (${evidence.length}):`));
@@ -37,5 +42,13 @@ export function writeReasons(session: Session, evidence: readonly AnswerEvidence
       `${style.cyan(`[${n}]`)} ${place}  ${style.dim(`score ${score.toPrecision(3)}${cited ? ", cited" : ""}`)}`,
     );
     for (const line of wrap(reason, session.columns - 4)) session.line(`    ${style.dim(line)}`);
+  }
+  if (selection.length === 0) return;
+  session.line();
+  session.line(style.dim("While choosing:"));
+  for (const { text } of selection) {
+    const [first = "", ...rest] = wrap(text, session.columns - 4);
+    session.line(`  - ${style.dim(first)}`);
+    for (const line of rest) session.line(`    ${style.dim(line)}`);
   }
 }

@@ -17,9 +17,12 @@ export type { IndexProgress, SkippedFile, UpdateResult } from "./index/update.js
 export type { EmbedFunction } from "./index/writer.js";
 export { type TextPositions, textPositions } from "./lines.js";
 export { type Format, type ParseRequest, parseDocument } from "./parse/parse.js";
+export { corag } from "./select/corag.js";
 export { fillBudget, type Ranked } from "./select/fill-budget.js";
 export { hybrid } from "./select/hybrid.js";
+export { meteora } from "./select/meteora.js";
 export { mmr } from "./select/mmr.js";
+export { rerank } from "./select/rerank.js";
 export {
   type Candidate,
   type CandidateSource,

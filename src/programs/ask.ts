@@ -10,6 +10,7 @@ import type { CallUsage } from "./language-model.js";
 import { program } from "./program.js";
 import type { Embed } from "./rank-sentences.js";
 import { noModelId } from "./run.js";
+import { type SelectHooks, Selection, type SelectionNote } from "./selection.js";
 import { messageOverheadTokens } from "./token-estimate.js";
 
 /** Answers a question from documents, with numbered citations that are checked.
@@ -24,7 +25,7 @@ import { messageOverheadTokens } from "./token-estimate.js";
 export interface AskInput {
   readonly question: string;
   /** Evidence within the budget, best first; called again for names that the first passages lead to. */
-  select(query: string, budget: EvidenceBudget): Promise<readonly Evidence[]>;
+  select(query: string, budget: EvidenceBudget, hooks: SelectHooks): Promise<readonly Evidence[]>;
   /** The document's text at a range as it is now: passages that have changed are left out. */
   readonly readRange?: ReadRange;
   /** Unit-length embeddings: sentences are then found by meaning too. */
@@ -40,6 +41,8 @@ export interface AskOutput {
   readonly citations: readonly AnswerCitation[];
   /** The evidence does not hold an answer; `evidence` is what came nearest. */
   readonly unsupported: boolean;
+  /** Rationales, passages left out and why, what stood in for what failed: empty for the plain selectors. */
+  readonly selection: readonly SelectionNote[];
   /** A model's words, a sentence of the documents, or passages only. */
   readonly answeredBy: Answered["answeredBy"];
   readonly usage: CallUsage & { readonly calls: number };
@@ -105,10 +108,11 @@ export const ask = program({
         tokens: hasModel ? fitting(model, question.text, options) : Math.min(options.evidence, withoutModelTokens),
         passages: options.passages,
       };
+      const selection = new Selection(context, hasModel);
       const gathered = await gather(question, {
         budget,
         bridges: options.bridges,
-        select: (query, share) => input.select(query, share),
+        select: (query, share) => input.select(query, share, selection.hooks),
         readRange: input.readRange,
         embed: input.embed,
         countTokens: (text) => model.countTokens(text),
@@ -126,7 +130,8 @@ export const ask = program({
       const { removedCitations, usage, ...rest } = answered;
       return {
         ...rest,
-        usage: { ...usage, seconds: (performance.now() - started) / 1000 },
+        selection: selection.notes,
+        usage: { ...selection.added(usage), seconds: (performance.now() - started) / 1000 },
         model: strategy === "extract" ? undefined : model.id,
         checks: { removedCitations, stalePassages: gathered.stale },
       };
@@ -162,5 +167,5 @@ function fitting(
 
 /** `select` of AskInput over a selector and its source. */
 export function selectFrom(selector: Selector, source: CandidateSource, context: SelectContext): AskInput["select"] {
-  return (query, budget) => selector.select(query, source, budget, context);
+  return (query, budget, hooks) => selector.select(query, source, budget, { ...context, ...hooks });
 }

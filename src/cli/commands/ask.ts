@@ -39,7 +39,11 @@ export function define(command: Command): void {
     .argument("<question>", "the question, in quotes");
   modelOptions(command).addOption(new Option("--no-model", "quote the best passages, no model"));
   corpusOptions(command)
-    .addOption(new Option("--selector <selector>", "how passages are chosen, as mmr").env("QUIRE_SELECTOR"))
+    .addOption(
+      new Option("--selector <selector>", "how passages are chosen, as mmr or corag:iterations=20").env(
+        "QUIRE_SELECTOR",
+      ),
+    )
     .addOption(number("--budget <tokens>", "most tokens of evidence", "QUIRE_BUDGET", { least: 50, whole: true }))
     .addOption(number("--passages <n>", "most passages", "QUIRE_PASSAGES", { least: 1, most: 50, whole: true }))
     .addOption(new Option("--scope <topic>", "only this topic of the map: its name or part of it, see `quire map`"))
@@ -48,6 +52,7 @@ export function define(command: Command): void {
   examples(outputOptions(command), [
     'quire ask ./docs "Which settings survive a restart?"',
     'quire ask ./src "Where are retries counted?" --explain',
+    'quire ask ./contracts "Which notice period applies?" --selector meteora:verify=true --explain',
     'quire ask ./docs "What is kept on disk?" --scope "cache"',
     'quire ask ./docs "Who may approve a release?" --base-url http://127.0.0.1:8000/v1 --json',
   ]);
@@ -99,12 +104,14 @@ async function answer(
     throw withWhatIsThere(session, error, said, evidence);
   });
   session.endText();
+  // What stood in for what failed is told without --explain as well.
+  for (const { kind, text } of output.selection) if (kind === "fallback") session.warn(text);
   if (session.json) {
     session.result({ ...output, ...(session.notices.length > 0 ? { notices: session.notices } : {}) });
     return;
   }
   writeSources(session, output.evidence, output.unsupported);
-  if (flags.explain) writeReasons(session, output.evidence);
+  if (flags.explain) writeReasons(session, output.evidence, output.selection);
   session.hint(`\n${closing(output, opened)}`);
 }
 
