@@ -82,7 +82,7 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
   const large = largeGraph(quick ? 1_000 : 12_500, seed, progress);
   rows.push(...large.rows);
 
-  const bottomUp = shares.get("bottom-up, exact")!;
+  const bottomUp = shares.get("bottom-up, short")!;
   const topDown = shares.get("recursive bipartition")!;
   const lead = Math.min(bottomUp[1]! - topDown[1]!, bottomUp[2]! - topDown[2]!);
   const checks: Check[] = [
@@ -188,7 +188,8 @@ function largeGraph(nodesPerLeaf: number, seed: number, progress: (text: string)
   const graph = sampleBlockTree({ rates, nodesPerLeaf }, seededRandom(seed));
   const rows: Row[] = [];
   let [groups, seconds] = [0, 0];
-  for (const spectral of ["short", "exact"] as const) {
+  // The default last: its time is the figure.
+  for (const spectral of ["exact", "short"] as const) {
     progress(`${graph.nodeCount} nodes, ${graph.sources.length} edges, ${spectral}`);
     const { result: tree, seconds: spent } = cpuSeconds(() => bottomUpCommunities({ spectral }).build(graph, { seed }));
     seconds = spent;

@@ -7,6 +7,7 @@ import { seededRandom } from "../../src/structure/random.js";
 import { slugger } from "../../src/structure/slugger.js";
 import type { Bench, BenchOptions, Check, Findings, Row } from "../lib/report.js";
 import { quantile, single } from "../lib/statistics.js";
+import { corpusLinks } from "./corpus-links.js";
 import { cpuSeconds } from "./cpu-seconds.js";
 import { debianDependencies, linkedGroups, npmDependencies, plantedHierarchy } from "./sample-graphs.js";
 
@@ -61,6 +62,11 @@ export async function run({ quick, seed, progress }: BenchOptions): Promise<Find
   }
   both("random, 256 nodes, p = .05", plantedHierarchy({ blocks: 1, blockSize: 256, chances: [0.05], seed }), seed);
   both("dependencies of this package's installed tree", await npmDependencies(join(root, "package-lock.json")), seed);
+  const corpus = quick ? undefined : await corpusLinks();
+  if (corpus !== undefined && "edges" in corpus) {
+    both("corpus graph of the Debian Policy Manual", corpus.edges, seed);
+    notes.push(`Corpus graph: ${corpus.detail}.`);
+  } else if (corpus !== undefined) notes.push(`The corpus graph is left out: ${corpus.skipped}`);
   const debian = quick ? undefined : await debianDependencies();
   if (debian !== undefined) both("dependencies of the Debian archive", debian, seed);
   else if (!quick) notes.push("Debian's package lists were not on this machine: their graph is left out.");

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
@@ -159,6 +159,37 @@ test("index, then search: shapes, and nothing is read twice", async () => {
     startByte: 0,
     text: expect.stringContaining("Marta"),
   });
+});
+
+test("map: outline, data, picture; a topic's name is a scope", async () => {
+  const { docs, env } = await corpus();
+  for (let i = 0; i < 40; i++) {
+    const matter = i % 2 === 0 ? "glacier moraine crevasse snowfield" : "sonata fugue cadence violin";
+    await writeFile(
+      path.join(docs, `note${i}.txt`),
+      `${matter} ${matter.split(" ")[i % 4]} number${i} is noted here.\n`,
+    );
+  }
+  const flags = ["--no-model", "--embedder", "none"];
+  const root = JSON.parse((await runCli(["map", docs, ...flags, "--json"], { env })).stdout);
+  expect(root).toMatchObject({ name: "docs", children: expect.any(Array) });
+  const leaves = (node: { children?: unknown[] }): number =>
+    node.children === undefined ? 1 : (node.children as (typeof node)[]).reduce((sum, child) => sum + leaves(child), 0);
+  expect(leaves(root)).toBe(42);
+  expect((await runCli(["map", docs, ...flags], { env })).stdout).toMatch(/^docs\n +\d+ % {2}\S/);
+
+  const picture = path.join(path.dirname(docs), "map.svg");
+  expect((await runCli(["map", docs, ...flags, "--out", picture], { env })).code).toBe(0);
+  expect(await readFile(picture, "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
+  const wrong = await runCli(["map", docs, ...flags, "--out", "map.docx"], { env });
+  expect(wrong).toMatchObject({ code: 2, stdout: "", stderr: expect.stringContaining(".svg, .html or .json") });
+
+  const ask = ["ask", docs, "What is noted?", ...flags, "--json", "--scope"];
+  const { evidence } = JSON.parse((await runCli([...ask, "glacier"], { env })).stdout);
+  expect(evidence.length).toBeGreaterThan(0);
+  for (const { quote } of evidence) expect(quote).not.toContain("violin");
+  const unknown = await runCli([...ask, "bicycles"], { env });
+  expect(JSON.parse(unknown.stdout).error).toMatchObject({ code: "not-found" });
 });
 
 test("methods: 46 rows, and each place that is named exists", async () => {

@@ -222,7 +222,10 @@ function findTopic(root: MapNode, wanted: string): MapNode {
   const near = nearest(wanted, names);
   throw new QuireError("not-found", `There is no topic "${wanted}".`, {
     got: wanted,
-    expected: names.slice(0, 8),
+    expected: names
+      .slice(0, 8)
+      .map((name) => `"${name}"`)
+      .join("; "),
     fix: near.length > 0 ? `Did you mean ${near[0]}?` : "`quire map` lists the topics.",
   });
 }

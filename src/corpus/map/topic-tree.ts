@@ -87,7 +87,8 @@ class TopicRun {
   /** `graph` holds the links among `members`, node i being chunk members[i]. */
   divide(graph: CompressedGraph, members: Int32Array, depth: number): Topic {
     throwIfAborted(this.options.signal);
-    const tree = members.length <= largestLeaf || depth > deepest ? undefined : this.#communities(graph);
+    const small = depth > 0 && members.length <= largestLeaf;
+    const tree = small || depth > deepest ? undefined : this.#communities(graph);
     if (tree === undefined || tree.leafCount < 2) return this.#undivided(members);
     const weights = new Float64Array(tree.leafCount);
     for (const [node, leaf] of tree.leafOf.entries()) weights[leaf]! += this.#sizes[members[node]!]!;
