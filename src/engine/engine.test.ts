@@ -159,6 +159,19 @@ describe("engine", () => {
     }
   });
 
+  it("uses memory and graphs of an earlier sequence again", async () => {
+    const engine = open();
+    const first = await ask(engine, { text: "the quick brown fox" });
+    const built = engine.pass.stats.graphsBuilt;
+    const second = await ask(engine, { text: "a slow brown badger" });
+    expect(engine.pass.stats.graphsBuilt).toBe(built);
+    await engine.close();
+    const fresh = open();
+    expect((await ask(fresh, { text: "a slow brown badger" })).tokens).toEqual(second.tokens);
+    expect((await ask(fresh, { text: "the quick brown fox" })).tokens).toEqual(first.tokens);
+    await fresh.close();
+  });
+
   it("speculates without changing a token", async () => {
     const engine = open();
     for (const text of texts) {

@@ -7,6 +7,10 @@ import { attentionWeights, columnSums, openNodes, sumOfRows, weightedAttention }
 import type { Segment } from "./forward.js";
 import { type LayerClass, layerClasses } from "./layer-classes.js";
 import { fillMask } from "./mask.js";
+import { PolicyReading } from "./policy-reading.js";
+
+/** Operations that a policy may use to read a layer. */
+const readingNodes = 400;
 
 /** What the rows of one sequence need in a pass: the slots that they go to, what they may look at, and the attention over it. */
 export class SegmentInputs {
@@ -29,8 +33,11 @@ export class SegmentInputs {
   readonly #stepRow: boolean;
   /** f32 [H, R, read] by layer, where the attention of the rows is wanted. */
   readonly weights = new Map<number, Tensor>();
+  /** Where a policy reads by its own rule. */
+  readonly reading: PolicyReading | undefined;
 
-  constructor(graph: Graph, { store, tokens, stepRow = false }: Segment, index: number) {
+  constructor(graph: Graph, { store, tokens, stepRow = false, reader }: Segment, index: number) {
+    this.reading = reader && new PolicyReading(graph, reader, `read ${index}`);
     this.#graph = graph;
     this.#store = store;
     this.#rows = tokens.length;
@@ -54,10 +61,10 @@ export class SegmentInputs {
   }
 
   /** Nodes of a graph that a layer may need for a segment. */
-  static nodes({ store, tokens }: Segment): number {
+  static nodes({ store, tokens, reader }: Segment): number {
     const open = openNodes(tokens.length);
     const weighted = [...store.heads.values()].some(({ isWeighted }) => isWeighted);
-    return 24 + (store.watchesSums ? open : 0) + (weighted ? open : 0);
+    return 24 + (store.watchesSums ? open : 0) + (weighted ? open : 0) + (reader === undefined ? 0 : readingNodes);
   }
 
   /** Writes keys and values [K, R, D] to their slots and attends with queries [H, R, D]; gives [R, H·D]. */
@@ -72,12 +79,19 @@ export class SegmentInputs {
     const allValues = stored.slice(1, 0, read);
     const bias = memory.bias && this.#graph.use(memory.bias).slice(1, 0, read).cont();
     this.#observe(layer, queries, allKeys, mask, options, bias);
-    if (bias !== undefined) {
-      const whole = isQuantised(memory.values.dtype) ? stored.cast("f32") : allValues.cast("f32");
-      return weightedAttention(queries, allKeys, whole.slice(1, 0, read), mask, options, bias);
-    }
-    const attended = queries.flashAttention(allKeys, allValues, { mask, scale, softcap });
-    return attended.reshape(this.#rows, attended.size(1) * attended.size(2));
+    const usual = (): Tensor => {
+      if (bias !== undefined) {
+        const whole = isQuantised(memory.values.dtype) ? stored.cast("f32") : allValues.cast("f32");
+        return weightedAttention(queries, allKeys, whole.slice(1, 0, read), mask, options, bias);
+      }
+      const attended = queries.flashAttention(allKeys, allValues, { mask, scale, softcap });
+      return attended.reshape(this.#rows, attended.size(1) * attended.size(2));
+    };
+    if (this.reading === undefined || !this.#store.managed.includes(layer)) return usual();
+    const rawKeys =
+      memory.raw && options.unrotated && memory.raw.setRows(slots, options.unrotated().keys).slice(1, 0, read);
+    const tensors = { queries, keys: allKeys, values: allValues, mask, rawKeys, usual };
+    return this.reading.attend(layer, tensors, options) ?? usual();
   }
 
   /** What a policy wants to know of a layer, computed beside the attention itself. */
@@ -121,13 +135,16 @@ export class SegmentInputs {
   }
 
   fill(segment: Segment): void {
+    this.reading?.fill(segment.store, segment.positions);
+    // The graph may be an older one of the same form, made for an earlier state or an earlier sequence.
+    const { store } = segment;
     const { shared, byHead } = segment.slots;
     for (const [group, input] of this.#sharedSlots.entries()) copy(shared[group], this.#graph.host(input), 0);
     if (this.#headSlots !== undefined) {
       const target = this.#graph.host<BigInt64Array>(this.#headSlots);
       for (const [layer, slots] of byHead) copy(slots, target, (this.#headStarts.get(layer) ?? 0) * this.#rows);
     }
-    const { ring } = this.#store;
+    const { ring } = store;
     if (this.#ringSlots !== undefined && ring !== undefined) {
       const newest = segment.positions.subarray(this.#rows - this.#ringSlots.size(0));
       copy(
@@ -136,8 +153,7 @@ export class SegmentInputs {
         0,
       );
     }
-    // The graph may be an older one of the same form; what is held has changed since.
-    const classes = layerClasses(this.#store);
+    const classes = layerClasses(store);
     const heads = this.#headMasks === undefined ? undefined : this.#graph.host<Uint16Array>(this.#headMasks);
     let start = 0;
     for (const own of classes) {

@@ -44,7 +44,7 @@ export class KeyValueStore {
   readonly id: number;
   readonly managed: readonly number[];
   /** Changes whenever the memory lies elsewhere: graphs built on the old one are stale. */
-  generation = 0;
+  generation: number;
   /** Tokens seen: the position of the next one. Not the entries held. */
   tokens = 0;
   /** The most bytes that were in use at once. */
@@ -57,9 +57,16 @@ export class KeyValueStore {
   ring: QueryRing | undefined;
   #layers: LayerMemory[];
   #sums = false;
+  #raw = false;
   static #ids = 0;
 
-  constructor(device: Device, shape: KeyValueShape, capacity: number) {
+  /** `from`: what an earlier one left. */
+  constructor(
+    device: Device,
+    shape: KeyValueShape,
+    capacity: number,
+    from?: { readonly id: number; readonly generation: number; readonly layers: LayerMemory[] },
+  ) {
     for (const { headDim } of shape.layers) {
       if (headDim % dtypes[shape.type].block !== 0) {
         throw new QuireError(
@@ -74,18 +81,26 @@ export class KeyValueStore {
     }
     this.device = device;
     this.shape = shape;
-    this.id = KeyValueStore.#ids++;
+    this.id = from?.id ?? KeyValueStore.#ids++;
+    this.generation = from?.generation ?? 0;
     this.managed = shape.layers.flatMap(({ window }, layer) => (window === undefined ? [layer] : []));
     const rounded = roundUp(capacity);
     this.groups = [{ layers: shape.layers.map((_, layer) => layer), slots: new SharedSlots(rounded) }];
-    this.#layers = [];
-    for (const layer of shape.layers.keys())
-      this.#layers.push(this.#allocate(layer, rounded, this.#parts(layer, false)));
+    this.#layers = from?.layers ?? [];
+    if (from === undefined) {
+      for (const layer of shape.layers.keys())
+        this.#layers.push(this.#allocate(layer, rounded, this.#parts(layer, false)));
+    }
     this.#notePeak();
   }
 
   get sizeBytes(): number {
     return this.#layers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  /** Entries that fit without growing, where all layers are alike. */
+  get capacity(): number {
+    return this.#layers.reduce((least, { capacity }) => Math.min(least, capacity), Number.POSITIVE_INFINITY);
   }
 
   /** Entries held: the mean over layers. */
@@ -255,6 +270,18 @@ export class KeyValueStore {
   watchSums(): void {
     if (this.#sums) return;
     this.#sums = true;
+    this.#reallocate();
+  }
+
+  /** Begins to keep keys of managed layers without rotation too. */
+  keepRaw(): void {
+    if (this.#raw) return;
+    if (this.entries > 0) throw new QuireError("bad-input", "The memory holds entries whose raw keys are not known.");
+    this.#raw = true;
+    this.#reallocate();
+  }
+
+  #reallocate(): void {
     if (this.heads.size > 0) for (const [layer, { capacity }] of this.heads) this.relocateHeads(layer, capacity);
     else for (const group of this.groups) this.relocate(group, group.slots.capacity);
   }
@@ -263,6 +290,7 @@ export class KeyValueStore {
   watchQueries(rows: number): void {
     this.dropQueries();
     this.ring = new QueryRing(this.device, rows);
+    this.generation++;
   }
 
   dropQueries(): void {
@@ -278,6 +306,7 @@ export class KeyValueStore {
     copy.tokens = this.tokens;
     copy.rewindsTo = this.rewindsTo;
     copy.#sums = this.#sums;
+    copy.#raw = this.#raw;
     copy.groups = this.groups.map(({ layers, slots }) => ({
       layers,
       slots: slots.compacted(roundUp(slots.entries + room)),
@@ -291,6 +320,18 @@ export class KeyValueStore {
     }
     copy.#notePeak();
     return copy;
+  }
+
+  /** Ends this one and gives its memory to a new, empty one, which the graphs that were built on it fit as they are. Undefined where
+   *  edits have changed its form: then it is to be closed. */
+  emptied(): KeyValueStore | undefined {
+    if (this.groups.length !== 1 || this.heads.size > 0 || this.ring !== undefined || this.#sums || this.#raw)
+      return undefined;
+    for (const layer of this.#layers) layer.clear();
+    const { id, generation, capacity } = this;
+    const next = new KeyValueStore(this.device, this.shape, capacity, { id, generation, layers: this.#layers });
+    this.#layers = [];
+    return next;
   }
 
   close(): void {
@@ -308,7 +349,8 @@ export class KeyValueStore {
   }
 
   #parts(layer: number, bias: boolean): LayerParts {
-    return { type: this.shape.type, bias, sums: this.#sums && this.managed.includes(layer) };
+    const managed = this.managed.includes(layer);
+    return { type: this.shape.type, bias, sums: this.#sums && managed, raw: this.#raw && managed };
   }
 
   #allocate(layer: number, capacity: number, parts: LayerParts): LayerMemory {
@@ -318,7 +360,7 @@ export class KeyValueStore {
   #move(layer: number, capacity: number, order: (head: number) => Int32Array, bias: boolean): void {
     const old = this.layer(layer);
     const parts = this.#parts(layer, bias);
-    if (old.capacity === capacity && old.parts.bias === bias && old.parts.sums === parts.sums) {
+    if (old.capacity === capacity && sameParts(old.parts, parts)) {
       old.copyTo(old, order);
       old.blankFrom(order(0).length);
       return;
@@ -334,6 +376,10 @@ export class KeyValueStore {
   #notePeak(): void {
     this.peakBytes = Math.max(this.peakBytes, this.sizeBytes);
   }
+}
+
+function sameParts(a: LayerParts, b: LayerParts): boolean {
+  return a.bias === b.bias && a.sums === b.sums && a.raw === b.raw;
 }
 
 export function roundUp(tokens: number): number {

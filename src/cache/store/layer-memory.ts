@@ -17,11 +17,13 @@ export interface LayerParts {
   readonly type: CacheType;
   /** Attention received, f32 [K, capacity]. */
   readonly sums: boolean;
+  /** Keys a second time, without rotation. */
+  readonly raw: boolean;
   /** ln(tokens that the entry stands for), f32 [K, capacity]. */
   readonly bias: boolean;
 }
 
-type Part = "keys" | "values" | "sums" | "bias";
+type Part = "keys" | "values" | "raw" | "sums" | "bias";
 
 export class LayerMemory {
   readonly shape: LayerShape;
@@ -29,6 +31,7 @@ export class LayerMemory {
   readonly capacity: number;
   readonly keys: Tensor;
   readonly values: Tensor;
+  readonly raw: Tensor | undefined;
   readonly sums: Tensor | undefined;
   readonly bias: Tensor | undefined;
   readonly #storage: Storage;
@@ -36,7 +39,7 @@ export class LayerMemory {
 
   constructor(device: Device, shape: LayerShape, parts: LayerParts, capacity: number) {
     const { kvHeads, headDim } = shape;
-    const whole: TensorSpec[] = ["keys", "values"].map((name) => ({
+    const whole: TensorSpec[] = ["keys", "values", ...(parts.raw ? ["raw"] : [])].map((name) => ({
       name,
       dtype: parts.type,
       shape: [kvHeads, capacity, headDim],
@@ -53,6 +56,7 @@ export class LayerMemory {
     this.#storage.clear();
     this.keys = this.#storage.tensor("keys");
     this.values = this.#storage.tensor("values");
+    this.raw = this.#storage.tensors.get("raw");
     this.sums = this.#storage.tensors.get("sums");
     this.bias = this.#storage.tensors.get("bias");
   }
@@ -75,7 +79,7 @@ export class LayerMemory {
     for (let head = 0; head < this.shape.kvHeads; head++) {
       const slots = order(head);
       if (slots.length === 0 || (target === this && isIdentity(slots))) continue;
-      for (const part of ["keys", "values", "sums", "bias"] as const) {
+      for (const part of ["keys", "values", "raw", "sums", "bias"] as const) {
         if (this.#tensor(part) === undefined || target.#tensor(part) === undefined) continue;
         const bytes = this.#readHead(part, head, extentOf(slots));
         target.#writeHead(part, head, 0, pack(bytes, slots, this.#entryBytes(part)));

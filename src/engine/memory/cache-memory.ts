@@ -16,6 +16,9 @@ export interface CacheMemoryOptions {
   beforeClose(store: KeyValueStore): void;
 }
 
+/** Memories that are ready to be used again, at most so many. */
+const mostIdle = 4;
+
 export class CacheMemory {
   readonly limitBytes: number;
   readonly prefixes: SharedPrefixes | undefined;
@@ -23,6 +26,9 @@ export class CacheMemory {
   readonly #tokenBytes: number;
   /** Bytes that a memory will need at most, where that was promised to it. */
   readonly #open = new Map<KeyValueStore, { promised: number; kept: boolean }>();
+  /** Given back, oldest first. The next sequence of like length uses the graphs that were built on them again; they belong to nobody
+   *  and go first when room is needed. */
+  readonly #idle: KeyValueStore[] = [];
 
   constructor(options: CacheMemoryOptions) {
     this.#options = options;
@@ -58,9 +64,37 @@ export class CacheMemory {
   }
 
   open(entries: number, shape = this.#options.shape): KeyValueStore {
-    const store = new KeyValueStore(this.#options.device, shape, entries);
+    const store = this.#reused(entries, shape) ?? this.#allocated(entries, shape);
     this.#open.set(store, { promised: 0, kept: false });
     return store;
+  }
+
+  #reused(entries: number, shape: KeyValueShape): KeyValueStore | undefined {
+    const wanted = roundUp(entries);
+    const fits = (store: KeyValueStore) =>
+      store.shape === shape && store.capacity >= wanted && store.capacity <= 2 * wanted;
+    const at = this.#idle.findLastIndex(fits);
+    return at < 0 ? undefined : this.#idle.splice(at, 1)[0];
+  }
+
+  #allocated(entries: number, shape: KeyValueShape): KeyValueStore {
+    this.#dropIdle(this.bytesFor(entries));
+    return new KeyValueStore(this.#options.device, shape, entries);
+  }
+
+  /** Frees memories that nobody uses until so many more bytes fit beside those that are left. */
+  #dropIdle(bytes: number): void {
+    let idle = this.#idle.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    while (this.#idle.length > 0 && this.usedBytes + idle + bytes > this.limitBytes) {
+      const store = this.#idle.shift() as KeyValueStore;
+      idle -= store.sizeBytes;
+      this.#free(store);
+    }
+  }
+
+  #free(store: KeyValueStore): void {
+    this.#options.beforeClose(store);
+    store.close();
   }
 
   isOpen(store: KeyValueStore): boolean {
@@ -84,12 +118,19 @@ export class CacheMemory {
 
   close(store: KeyValueStore): void {
     if (!this.#open.delete(store)) return;
-    this.#options.beforeClose(store);
-    store.close();
+    const emptied = store.emptied();
+    if (emptied === undefined) {
+      this.#free(store);
+      return;
+    }
+    this.#idle.push(emptied);
+    if (this.#idle.length > mostIdle) this.#free(this.#idle.shift() as KeyValueStore);
+    this.#dropIdle(0);
   }
 
   /** Whether so many more bytes fit, once what nobody uses has been given up. */
   makeRoom(bytes: number): boolean {
+    this.#dropIdle(bytes);
     const missing = () => this.usedBytes + bytes - this.limitBytes;
     if (missing() > 0) this.prefixes?.evict(missing());
     for (const [store, { kept }] of this.#open) {
@@ -108,6 +149,7 @@ export class CacheMemory {
 
   closeAll(): void {
     for (const store of [...this.#open.keys()]) this.close(store);
+    for (const store of this.#idle.splice(0)) this.#free(store);
     this.prefixes?.evict(Number.POSITIVE_INFINITY);
   }
 }
