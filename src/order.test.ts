@@ -18,7 +18,7 @@ const order = [
   ["corpus"],
   ["programs"],
   ["methods.ts"],
-  ["quire.ts", "chat.ts", "corpus-session.ts", "read-session.ts", "generate-options.ts", "index.ts"],
+  ["quire.ts", "chat.ts", "corpus-session.ts", "read-session.ts", "generate-options.ts", "scoring.ts", "index.ts"],
   ["server"],
   ["cli"],
 ];

@@ -13,12 +13,14 @@ import { QuireError } from "./errors.js";
 import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
 import { partOf } from "./methods.js";
 import type { ChatMessage, GenerationRequest, LanguageModel } from "./programs/language-model.js";
+import { chooseAmong, scoreText, scoreTokens, tokenEnds } from "./scoring.js";
 import { encodePrompt } from "./text/chat-prompt.js";
 import { type ChatTemplate, chatTemplate, ggufChatTemplate } from "./text/chat-template.js";
 import { ggufTokenizer } from "./text/gguf-tokenizer.js";
 import { grammarFor } from "./text/grammar/grammar.js";
 import type { GrammarMask, GrammarMasks } from "./text/grammar/grammar-mask.js";
 import { openHfTokenizer } from "./text/hf-tokenizer.js";
+import type { TokenLogProbOptions, TokenLogProbs } from "./text/text-scoring.js";
 import type { Tokenizer, TokenMask } from "./text/tokenizer.js";
 import { defaultChatModel } from "./weights/catalogue.js";
 import { hubReachable } from "./weights/hub.js";
@@ -153,6 +155,44 @@ export class Quire {
     return this.streamTokens(this.tokenizer.encode(text, { bos: true }), options);
   }
 
+  /** How likely this model finds each token of a text: after `given`, which must fit the context together with the text; or alone,
+   *  however long, in windows. The first token of a text alone has no probability where the model has no beginning-of-text token. */
+  async score(text: string, options: { given?: string } & TokenLogProbOptions = {}): Promise<TokenScores> {
+    const { given, signal } = options;
+    const tokens = this.tokenizer.encode(text);
+    const parts: TokenLogProbs[] = [];
+    if (given === undefined || given === "") {
+      for await (const part of scoreText(this.engine, text, options)) parts.push(part);
+    } else {
+      const prefix = this.tokenizer.encode(given, { bos: true });
+      const logProbs = await scoreTokens(this.engine, prefix, tokens, signal);
+      parts.push({ endBytes: tokenEnds(this.tokenizer, text), logProbs });
+    }
+    const scored = parts.reduce((sum, { logProbs }) => sum + logProbs.length, 0);
+    const scores = { endBytes: new Int32Array(scored), logProbs: new Float32Array(scored) };
+    let at = 0;
+    for (const { endBytes, logProbs } of parts) {
+      scores.endBytes.set(endBytes, at);
+      scores.logProbs.set(logProbs, at);
+      at += logProbs.length;
+    }
+    return { tokens: tokens.subarray(tokens.length - scored), ...scores };
+  }
+
+  /** Probabilities of a few answers as what the model says first when asked this; one reading of the prompt. They need not sum to 1:
+   *  it could also say something else. */
+  async choose(
+    prompt: string | readonly ChatMessage[],
+    answers: readonly string[],
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<Float32Array> {
+    const tokens = answers.map((answer) => this.tokenizer.encode(answer));
+    if (tokens.some(({ length }) => length === 0)) {
+      throw new QuireError("bad-option", "An answer to choose from is empty.", { got: answers });
+    }
+    return chooseAmong(this.engine, this.encodeChat(prompt), tokens, signal);
+  }
+
   chat(options: ChatOptions = {}): Chat {
     return new Chat(this, options);
   }
@@ -170,6 +210,14 @@ export class Quire {
       exactCounts: true,
       parameters: this.parameters,
       countTokens: (text) => this.tokenizer.encode(text).length,
+      tokenEnds: (text) => tokenEnds(this.tokenizer, text),
+      scoring: {
+        tokenLogProbs: (text, options) => scoreText(this.engine, text, options),
+        choose: (prompt, labels, signal) => {
+          mustChat(this);
+          return this.choose(prompt, labels, { signal });
+        },
+      },
       generate: async (request: GenerationRequest) => {
         const { messages, maxTokens, temperature, seed, stop, schema, signal, onText } = request;
         const stream = this.stream(messages, {
@@ -287,6 +335,20 @@ export class Quire {
     }
     return closingInTime(masks.create(), maxTokens);
   }
+}
+
+/** Log-probabilities, natural, of tokens of a text, and the bytes of it at which they end. */
+export interface TokenScores extends TokenLogProbs {
+  readonly tokens: Int32Array;
+}
+
+function mustChat({ name, template }: Quire): void {
+  if (template.kind !== "plain") return;
+  throw new QuireError("unsupported", `${name} is a base model: it answers no questions.`, {
+    got: "no chat template",
+    expected: "a model that was trained to chat",
+    fix: "Use an instruct model, or a method that scores texts, such as meta-chunking:by=perplexity.",
+  });
 }
 
 /** The answer must be whole when its tokens run out: near the end only the shortest way to an end stays allowed. */

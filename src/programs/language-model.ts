@@ -1,3 +1,5 @@
+import type { TextScoring } from "../text/text-scoring.js";
+
 /** What a program needs of a model. The local engine and any OpenAI-compatible endpoint both fit, so one tree of calls runs on
  *  either. Token counts of an endpoint whose tokenizer is unknown are estimates, and `exactCounts` says so. */
 export interface LanguageModel {
@@ -8,6 +10,10 @@ export interface LanguageModel {
   /** Number of weights, where known: programs ask small models shorter, simpler questions. */
   readonly parameters?: number;
   countTokens(text: string): number;
+  /** Bytes at which the tokens of a text end, where the tokenizer is known. */
+  tokenEnds?(text: string): Int32Array;
+  /** Probabilities of texts, where they can be had. */
+  readonly scoring?: TextScoring;
   generate(request: GenerationRequest): Promise<Generation>;
 }
 
