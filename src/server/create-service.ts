@@ -28,7 +28,7 @@ export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "nam
 }
 
 export async function createService(options: CreateServiceOptions): Promise<Service> {
-  const { engine, text, version, keys, aliases = [], queueSize = 256, parallel = 16 } = options;
+  const { engine, text, version, keys, aliases = [], queueSize = 256, parallel = 8 } = options;
   const queue = new FairQueue({ running: parallel, waiting: queueSize });
   const metrics = createMetrics({ engine, queue });
   const runs = new Runs({ engine, queue, observer: metrics.observer });

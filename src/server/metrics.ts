@@ -68,9 +68,11 @@ export function createMetrics({ engine, queue }: MetricsOptions): Metrics {
     last = pass;
     passes.inc();
     passTime.observe(pass.ms / 1000);
-    const all = pass.slices.reduce((sum, slice) => sum + slice.rows, 0);
     rows.inc({ kind: "decode" }, pass.decodeRows);
-    rows.inc({ kind: "prefill" }, Math.max(0, all - pass.decodeRows));
+    rows.inc(
+      { kind: "prefill" },
+      pass.slices.reduce((sum, slice) => sum + slice.rows, 0),
+    );
   });
 
   return {

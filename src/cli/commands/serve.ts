@@ -1,6 +1,7 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
 import { QuireError } from "../../errors.js";
+import { partOf } from "../../methods.js";
 import { bytes } from "../layout.js";
 import { showOpening } from "../open-model.js";
 import { examples, isOffline, type ModelFlags, modelOptions, number, outputOptions } from "../options.js";
@@ -20,6 +21,10 @@ interface Flags extends ModelFlags {
   readonly alias?: string[];
   readonly parallel: number;
   readonly queueSize: number;
+  readonly schedule?: string;
+  readonly tbtTarget?: number;
+  readonly cacheMemory?: number;
+  readonly prefixSharing: boolean;
   readonly maxTokens: number;
   readonly maxBody: number;
   readonly maxUpload: number;
@@ -51,8 +56,17 @@ export function define(command: Command): void {
         least: 1,
         most: 256,
         whole: true,
-      }).default(16),
+      }).default(8),
     )
+    .addOption(new Option("--schedule <schedule>", "what runs together, as sarathi:budget=256").env("QUIRE_SCHEDULE"))
+    .addOption(
+      new Option("--tbt-target <ms>", "choose the passes so that answers get a token at least so often")
+        .argParser(milliseconds)
+        .env("QUIRE_TBT_TARGET")
+        .conflicts("schedule"),
+    )
+    .addOption(number("--cache-memory <mb>", "most memory of all caches together, in MB", undefined, { least: 1 }))
+    .addOption(new Option("--no-prefix-sharing", "compute what prompts have in common each time"))
     .addOption(
       number("--queue-size <n>", "requests that may wait; more get 429", undefined, { least: 0, whole: true }).default(
         256,
@@ -83,6 +97,7 @@ export function define(command: Command): void {
 async function run(session: Session, flags: Flags): Promise<void> {
   const { startServer } = await import("../../server/start-server.js");
   checkOrigins(flags.cors ?? []);
+  if (flags.schedule !== undefined) await partOf("engine", flags.schedule);
   let seen = "";
   const server = await startServer({
     version: packageVersion(),
@@ -94,6 +109,10 @@ async function run(session: Session, flags: Flags): Promise<void> {
       cacheType: flags.cacheType as "f16" | "f32" | "q8_0" | undefined,
       offline: isOffline(flags),
       embedder: flags.embedder,
+      schedule: flags.tbtTarget === undefined ? flags.schedule : `sarathi:tbt-target=${flags.tbtTarget}`,
+      maxSequences: flags.parallel,
+      cacheMemoryBytes: flags.cacheMemory === undefined ? undefined : flags.cacheMemory * 1e6,
+      prefixSharing: flags.prefixSharing,
     },
     corpora: flags.corpus,
     host: flags.host,
@@ -138,6 +157,16 @@ async function run(session: Session, flags: Flags): Promise<void> {
   await stopped(session.signal);
   session.hint("Finishing what runs; Ctrl-C again ends at once.");
   await server.stop(flags.drain * 1000);
+}
+
+/** "50" and "50ms". */
+function milliseconds(text: string): number {
+  const [, value] = /^(\d+(?:\.\d+)?)(?:ms)?$/.exec(text.trim()) ?? [];
+  if (value !== undefined && Number(value) > 0) return Number(value);
+  throw new QuireError("bad-option", `"${text}" cannot be used for --tbt-target.`, {
+    got: text,
+    expected: "milliseconds, as 50 or 50ms",
+  });
 }
 
 function stopped(signal: AbortSignal): Promise<void> {

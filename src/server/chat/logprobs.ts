@@ -14,8 +14,10 @@ export interface TokenLogprob {
 const least = -9999;
 
 export function tokenLogprob({ token, logProb, top = [] }: EnginePiece, tokenizer: Tokenizer): TokenLogprob {
+  // The model's own opinion, as the alternatives', and not that of the sampler, which is sure of itself when it is greedy.
+  const own = top.find((choice) => choice.token === token)?.logProb ?? logProb;
   return {
-    ...shown(token, logProb, tokenizer),
+    ...shown(token, own, tokenizer),
     top_logprobs: top.map((choice) => shown(choice.token, choice.logProb, tokenizer)),
   };
 }

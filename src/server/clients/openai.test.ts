@@ -9,6 +9,7 @@ const weather = {
   type: "function" as const,
   function: {
     name: "weather",
+    description: "The weather",
     parameters: { type: "object", properties: { city: { type: "string" } }, required: ["city"] },
   },
 };

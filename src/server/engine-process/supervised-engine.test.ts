@@ -76,7 +76,7 @@ describe("an engine in another process", () => {
     engine = await openSupervisedEngine({}, { launch });
     expect(engine.info.model).toBe("echo");
     const passes: string[] = [];
-    const stop = engine.onPass((pass) => passes.push(pass.slices[0]!.request));
+    const stop = engine.onPass((pass) => passes.push(pass.requests[0]!.request));
     await new Promise((resolve) => setTimeout(resolve, 5));
     const { text, result } = await collect(engine, job("Hello, wörld"));
     expect(text).toBe("Hello, wörld");

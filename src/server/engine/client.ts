@@ -112,12 +112,23 @@ export interface EnginePass {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly ms: number;
+  /** Rows of requests that were answering. */
   readonly decodeRows: number;
+  /** Parts of prompts. */
   readonly slices: readonly { readonly request: string; readonly user: string; readonly rows: number }[];
   readonly waiting: number;
   readonly running: number;
   readonly cacheBytes: number;
   readonly cacheLimitBytes: number;
+  /** Everything that runs. */
+  readonly requests: readonly RequestState[];
+}
+
+export interface RequestState {
+  readonly request: string;
+  readonly cachedTokens: number;
+  readonly cacheEntries: number;
+  readonly cacheBytes: number;
 }
 
 /** How an engine with a model is opened: plain data, for this process or another. */
@@ -128,6 +139,13 @@ export interface EngineSettings {
   readonly contextTokens?: number;
   readonly cacheType?: "f16" | "f32" | "q8_0";
   readonly offline?: boolean;
+  /** "sarathi:budget=512", "sarathi:tbt-target=50", "whole-prefill", ... */
+  readonly schedule?: string;
+  /** Sequences that run at once. */
+  readonly maxSequences?: number;
+  /** Most bytes of all caches together. */
+  readonly cacheMemoryBytes?: number;
+  readonly prefixSharing?: boolean;
   /** Embedding model by name or path; "none" for none. */
   readonly embedder?: string;
 }

@@ -60,7 +60,7 @@ export function echoEngine(options: EchoOptions = {}): EchoEngine {
       if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
       throwIfAborted(signal);
       tokens.push(token);
-      if (passes.size > 0) passes.tell(passOf(job));
+      if (passes.size > 0) passes.tell(passOf(job, tokens.length === 1 ? prompt.length : 0));
       const top = logprobs > 0 ? { top: [{ token, logProb: -0.5 }] } : {};
       yield { text: stops.push(tokenizer.decode([token])), token, logProb: -0.5, ...top };
       if (stops.found !== undefined) break;
@@ -148,7 +148,11 @@ function letterVector(text: string): Float32Array {
   return vector.map((value) => value / length);
 }
 
-function passOf(job: EngineJob): EnginePass {
-  const slices: EnginePass["slices"] = [{ request: job.id, user: job.user, rows: 1 }];
-  return { at: Date.now(), ms: 0, decodeRows: 1, slices, waiting: 0, running: 1, cacheBytes: 0, cacheLimitBytes: 0 };
+/** The first token comes with the prompt, the others on their own. */
+function passOf(job: EngineJob, promptRows: number): EnginePass {
+  const decodeRows = promptRows > 0 ? 0 : 1;
+  const slices = promptRows > 0 ? [{ request: job.id, user: job.user, rows: promptRows }] : [];
+  const requests = [{ request: job.id, cachedTokens: 0, cacheEntries: 0, cacheBytes: 0 }];
+  const memory = { cacheBytes: 0, cacheLimitBytes: 0 };
+  return { at: Date.now(), ms: 0, decodeRows, slices, waiting: 0, running: 1, ...memory, requests };
 }

@@ -8,7 +8,6 @@ import type {
   EngineClient,
   EngineInfo,
   EngineJob,
-  EnginePass,
   EnginePiece,
   EngineResult,
   EngineSettings,
@@ -16,8 +15,8 @@ import type {
   EngineVectors,
   OpenEngineOptions,
 } from "./client.js";
-import { Listeners } from "./listeners.js";
 import { noEmbedder } from "./no-embedder.js";
+import { PassWatcher } from "./pass-watcher.js";
 
 /** An engine with a model in this process: what the child process runs, and what tests may use directly. */
 
@@ -29,7 +28,7 @@ export async function openLocalEngine(
   const quire = await Quire.open(model, { ...open, signal: options.signal, onProgress: options.onProgress });
   try {
     const embedder = await openEmbedder(settings, options);
-    return localEngine(quire, embedder);
+    return localEngine(quire, embedder, settings.schedule ?? "sarathi");
   } catch (error) {
     await quire.close();
     throw error;
@@ -57,8 +56,8 @@ async function openEmbedder(settings: EngineSettings, options: OpenEngineOptions
   }
 }
 
-function localEngine(quire: Quire, named: NamedEmbedder | undefined): EngineClient {
-  const passes = new Listeners<[EnginePass]>();
+function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: string): EngineClient {
+  const passes = new PassWatcher(quire.engine);
   let state: EngineState = "ready";
   const info: EngineInfo = {
     model: quire.name,
@@ -67,12 +66,16 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined): EngineClie
     parameters: quire.parameters,
     device: (quire.device.description || quire.device.name).trim(),
     threads: quire.device.threads,
-    schedule: "stall-free",
+    schedule,
     embedder: named === undefined ? undefined : describe(named),
   };
 
   async function* generate(job: EngineJob, signal?: AbortSignal): AsyncGenerator<EnginePiece, EngineResult> {
-    const { finishReason, tokens, usage, stats } = yield* quire.streamTokens(job.prompt, { ...job.options, signal });
+    const controller = new AbortController();
+    const own = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal]);
+    passes.expect(own, job);
+    const options = { ...job.options, user: job.user, signal: own };
+    const { finishReason, tokens, usage, stats } = yield* quire.streamTokens(job.prompt, options);
     return { finishReason, tokens, usage, stats };
   }
 
@@ -90,7 +93,7 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined): EngineClie
     generate,
     embed,
     whenReady: async () => {},
-    onPass: (listener) => passes.add(listener),
+    onPass: (listener) => passes.listeners.add(listener),
     onState: () => () => {},
     close: async () => {
       state = "down";

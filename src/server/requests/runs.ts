@@ -24,7 +24,8 @@ export interface Run {
   readonly state: "queued" | "running";
   readonly promptTokens: number;
   readonly completionTokens: number;
-  readonly cachePolicy: string;
+  readonly cachedTokens: number;
+  readonly cache: { readonly policy: string; readonly entries: number; readonly bytes: number };
   /** Leaving it early cancels the run. */
   pieces(): AsyncGenerator<EnginePiece, EngineResult>;
   cancel(): void;
@@ -47,6 +48,8 @@ export interface RunsOptions {
 interface MutableRun extends Run {
   state: "queued" | "running";
   completionTokens: number;
+  cachedTokens: number;
+  cache: Run["cache"];
 }
 
 export class Runs {
@@ -55,6 +58,14 @@ export class Runs {
 
   constructor(options: RunsOptions) {
     this.#options = options;
+    options.engine.onPass(({ requests }) => {
+      for (const { request, cachedTokens, cacheEntries: entries, cacheBytes: bytes } of requests) {
+        const run = this.#runs.get(request);
+        if (run === undefined) continue;
+        run.cachedTokens = cachedTokens;
+        run.cache = { policy: run.cache.policy, entries, bytes };
+      }
+    });
   }
 
   get all(): readonly Run[] {
@@ -79,7 +90,8 @@ export class Runs {
       state: "queued",
       promptTokens: prompt.length,
       completionTokens: 0,
-      cachePolicy: options.cache ?? "full",
+      cachedTokens: 0,
+      cache: { policy: options.cache ?? "full", entries: 0, bytes: 0 },
       async *pieces() {
         let whole = false;
         try {

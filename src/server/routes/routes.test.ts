@@ -190,7 +190,7 @@ describe("the rest of the API", () => {
     const text = new TextDecoder().decode((await reader.read()).value);
     await reader.cancel();
     expect(text).toMatch(/^event: pass\ndata: /);
-    expect(JSON.parse(text.split("data: ")[1]!)).toMatchObject({ decode_rows: 1, slices: [{ user: "ben", rows: 1 }] });
+    expect(JSON.parse(text.split("data: ")[1]!)).toMatchObject({ decode_rows: 0, slices: [{ user: "ben", rows: 1 }] });
   });
 
   it("refuses more than its queue holds, at once", async () => {

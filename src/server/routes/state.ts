@@ -84,13 +84,13 @@ export function stateRoutes(app: Hono<AppEnv>, service: Service): void {
   });
 }
 
-function asData({ id, user, state, promptTokens, completionTokens, cachePolicy, startedAt }: Run) {
+function asData({ id, user, state, promptTokens, completionTokens, cachedTokens, cache, startedAt }: Run) {
   return {
     ...{ id, object: "request", user, state },
     prompt_tokens: promptTokens,
     completion_tokens: completionTokens,
-    cached_tokens: 0,
-    cache: { policy: cachePolicy, entries: 0, bytes: 0 },
+    cached_tokens: cachedTokens,
+    cache,
     started_at: Math.floor(startedAt / 1000),
   };
 }
