@@ -1,3 +1,4 @@
+import type { Clock } from "./clock.js";
 import type { RequestRecord } from "./latency.js";
 
 /** Sends requests at their times to whatever answers them, and notes when each token comes. */
@@ -20,20 +21,20 @@ export interface DrivenRecord extends RequestRecord {
 export async function drive<Request extends TimedRequest>(
   requests: readonly Request[],
   submit: Submit<Request>,
+  clock: Clock,
 ): Promise<DrivenRecord[]> {
-  const start = performance.now();
+  const start = clock.now();
   return Promise.all(
     requests.map(async (request) => {
       const { kind, atMs, prompt } = request;
-      const wait = start + atMs - performance.now();
-      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await clock.until(start + atMs);
       const tokens: number[] = [];
       const tokensMs: number[] = [];
       for await (const token of submit(request)) {
         tokens.push(token);
-        tokensMs.push(performance.now() - start);
+        tokensMs.push(clock.now() - start);
       }
-      // A timer that fires late is part of the wait: the request was due at its time.
+      // Who notices an arrival late has waited meanwhile: the request was due at its time.
       return { kind, arrivedMs: atMs, promptTokens: prompt.length, tokens, tokensMs };
     }),
   );

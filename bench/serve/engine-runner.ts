@@ -3,6 +3,7 @@ import type { ObservedPass } from "../../src/engine/engine-observer.js";
 import type { LoadedModel } from "../../src/engine/model.js";
 import type { PassCosts } from "../../src/engine/schedule/pass-costs.js";
 import type { Tokenizer } from "../../src/text/tokenizer.js";
+import { clockFor } from "./clock.js";
 import { type DrivenRecord, drive, type TimedRequest } from "./drive.js";
 
 /** The engine of the built package, in this process, with one loaded model for all schedules. */
@@ -10,6 +11,8 @@ import { type DrivenRecord, drive, type TimedRequest } from "./drive.js";
 export interface OpenedEngine {
   readonly model: LoadedModel;
   readonly tokenizer: Tokenizer;
+  /** What times are measured in. */
+  readonly timeTitle: string;
   costs(): Promise<PassCosts>;
   run(requests: readonly TimedRequest[], options: RunOptions): Promise<EngineRun>;
   close(): Promise<void>;
@@ -42,22 +45,33 @@ export async function openEngine(built: string, modelPath: string, threads: numb
   return {
     model,
     tokenizer: quire.tokenizer,
-    costs: () => measureCosts(model),
+    timeTitle: clockFor(threads).title,
+    costs: () => measureCosts(model, { now: clockFor(threads).now }),
     run: async (requests, { schedule, ...options }) => {
       const passes: ObservedPass[] = [];
+      const clock = clockFor(threads);
       const engine = new Engine(model, quire.tokenizer, {
         ...options,
         schedule: await library.partOf("engine", schedule),
-        observer: { onPass: (pass) => passes.push(pass) },
+        now: clock.now,
+        observer: {
+          onPass: (pass) => {
+            passes.push(pass);
+            clock.tick(engine.live === 0);
+          },
+        },
       });
       try {
-        const records = await drive(requests, async function* ({ prompt, outputTokens, user }) {
+        const driven = drive(requests, submit, clock);
+        clock.tick(true);
+        const records = await driven;
+        const { hits = 0, queries = 0 } = engine.memory.prefixes?.counters ?? {};
+        return { records, passes, hits, queries };
+        async function* submit({ prompt, outputTokens, user }: TimedRequest): AsyncGenerator<number> {
           const request = { prompt, user, maxTokens: outputTokens, ignoreEnd: true };
           const parts = { decoder: autoregressive(), policy: full(), sampler: createSampler() };
           for await (const { token } of engine.start({ ...request, ...parts }).pieces) if (token >= 0) yield token;
-        });
-        const { hits = 0, queries = 0 } = engine.memory.prefixes?.counters ?? {};
-        return { records, passes, hits, queries };
+        }
       } finally {
         await engine.close();
       }

@@ -78,9 +78,10 @@ async function run({ quick, progress, seed, threads = 2, model }: BenchOptions):
     if (!sliced || !aimed || !whole || !groups) throw new Error("A schedule is missing.");
     progress("decodes that ride along");
     const riding = await piggyback(engine, { decodes: 4, slice: 64, seed, rounds: quick ? 4 : 16 });
-    const oneMs = costs.predict({ rows: shared.sharedPrompt, keys: shared.sharedPrompt ** 2 / 2 });
-    const spanMs = 0.25 * shared.users * oneMs;
-    const prefix = await sharedPrefix(engine, shared, { spanMs, seed, schedule: ours, maxSequences, progress });
+    const aheadMs = costs.predict({ rows: shared.sharedPrompt, keys: shared.sharedPrompt ** 2 / 2 });
+    // Four times as many as could be served without sharing.
+    const arrive = { aheadMs, spanMs: 0.25 * shared.users * aheadMs, seed };
+    const prefix = await sharedPrefix(engine, shared, { ...arrive, schedule: ours, maxSequences, progress });
     progress("capacity in virtual time");
     const virtual = await inVirtualTime([timed, "whole-prefill", "request-level"], costs, {
       ...{ load: mixed, chatsPerDocument: 3, requests: virtualRequests, maxSequences, seed },
@@ -118,7 +119,7 @@ async function run({ quick, progress, seed, threads = 2, model }: BenchOptions):
       ],
       versions: {},
       notes: [
-        `${threads} threads. The target of ${timed} is the smallest of 50, 100, 200, ... ms in which this machine can decode 4 sequences and read 8 tokens at the end of a document.`,
+        `${threads === 1 ? "1 thread" : `${threads} threads`}; times are ${engine.timeTitle}. The target of ${timed} is the smallest of 50, 100, 200, ... ms in which this machine can decode 4 sequences and read 8 tokens at the end of a document.`,
         `Measured passes: ${costs.points.map(({ rows, ms }) => `${rows} rows ${ms.toFixed(1)} ms`).join(", ")}; ${(1000 * costs.msPerKey).toFixed(2)} ms per 1,000 keys attended to.`,
         `A pass of 4 decodes takes ${riding.decodeOnlyMs.toFixed(1)} ms; a slice of 64 takes ${riding.sliceOnlyMs.toFixed(1)} ms alone and ${riding.mixedMs.toFixed(1)} ms with the 4 decodes (medians).`,
         prefix.note,

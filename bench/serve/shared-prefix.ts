@@ -16,10 +16,17 @@ export interface SharedResult {
 export async function sharedPrefix(
   engine: OpenedEngine,
   load: SharedWorkload,
-  options: { spanMs: number; seed: number; schedule: string; maxSequences: number; progress(text: string): void },
+  options: {
+    aheadMs: number;
+    spanMs: number;
+    seed: number;
+    schedule: string;
+    maxSequences: number;
+    progress(text: string): void;
+  },
 ): Promise<SharedResult> {
-  const { spanMs, seed, schedule, maxSequences, progress } = options;
-  const requests = sharedRequests(engine.tokenizer, load, spanMs, seed);
+  const { schedule, maxSequences, progress } = options;
+  const requests = sharedRequests(engine.tokenizer, load, options);
   const setting = `${load.users} users, ${load.sharedPrompt} tokens in common, ${load.ownPrompt} of their own`;
   const rows: Row[] = [];
   const medians: number[] = [];

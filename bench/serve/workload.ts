@@ -39,18 +39,17 @@ export interface SharedWorkload {
   readonly output: number;
 }
 
-/** One system prompt, many users with a question each. */
+/** One system prompt, many users with a question each; the first comes ahead of the others by `aheadMs`. */
 export function sharedRequests(
   tokenizer: Tokenizer,
   { users, sharedPrompt, ownPrompt, output }: SharedWorkload,
-  spanMs: number,
-  seed: number,
+  { aheadMs, spanMs, seed }: { aheadMs: number; spanMs: number; seed: number },
 ): TimedRequest[] {
   const text = cutter(tokenizer, sharedPrompt + users * ownPrompt, seed);
   const system = text(sharedPrompt);
   return arrivalTimes({ count: users, perSecond: (1000 * users) / spanMs, seed }).map((atMs, i) => ({
     kind: "chat",
-    atMs,
+    atMs: i === 0 ? 0 : aheadMs + atMs,
     prompt: Int32Array.from([...system, ...text(ownPrompt)]),
     outputTokens: output,
     user: `user ${i}`,

@@ -34,6 +34,8 @@ export interface EngineOptions {
   /** Compute what prompts have in common once; default true. */
   readonly prefixSharing?: boolean;
   readonly observer?: EngineObserver;
+  /** Milliseconds; what passes cost is read from it. Default the clock on the wall. */
+  readonly now?: () => number;
 }
 
 export interface SequenceRequest {
@@ -67,6 +69,7 @@ export class Engine {
   observer: EngineObserver;
   readonly #admission: Admission;
   readonly #costs: PassCosts | undefined;
+  readonly #now: () => number;
   readonly #live = new Map<number, Sequence>();
   #inPass: readonly Sequence[] = [];
   #loop: Promise<void> | undefined;
@@ -98,6 +101,7 @@ export class Engine {
     this.observer = observer;
     this.planner = schedule.planner({ maxSequences, costs });
     this.#costs = costs;
+    this.#now = options.now ?? (() => performance.now());
     this.pass = new ForwardPass(model);
     this.memory = cacheMemory(model, this.pass, options);
     const { numLayers, numKvHeads, numHeads, headDim } = model.config;
@@ -255,14 +259,17 @@ export class Engine {
     this.#inPass = chosen.map(({ sequence }) => sequence);
     const load = passLoad(chosen);
     const decoding = chosen.map(({ sequence }) => sequence.decoding);
-    const start = performance.now();
+    const start = this.#now();
     try {
       const segments = chosen.map(({ sequence, rows }) => sequence.segment(rows));
       const result = await this.pass.run(segments, commonSignal(this.#inPass));
       for (const [index, { sequence, rows }] of chosen.entries()) {
         if (sequence.over) continue;
         const logits = (row: number) => result.logits(index, row);
-        await sequence.resume(rows, logits, (layer) => result.weights(index, layer));
+        await sequence.resume(rows, logits, {
+          weights: (layer) => result.weights(index, layer),
+          outputs: () => result.outputs(index),
+        });
         admission.fair.serve(sequence.options.user, rows);
         if (!decoding[index] && !sequence.over) admission.learn(sequence);
       }
@@ -271,7 +278,7 @@ export class Engine {
       for (const { sequence } of chosen) sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
     }
     this.#inPass = [];
-    const ms = performance.now() - start;
+    const ms = this.#now() - start;
     this.#costs?.observe(load, ms);
     this.#sweep();
     this.observer.onPass?.({

@@ -12,6 +12,7 @@ export interface MeasureOptions {
   readonly contextTokens?: number;
   /** Sizes end above this many milliseconds a pass; default 500. */
   readonly longEnoughMs?: number;
+  readonly now?: () => number;
   readonly signal?: AbortSignal;
 }
 
@@ -19,7 +20,7 @@ const most = 1024;
 const rounds = 3;
 
 export async function measureCosts(model: LoadedModel, options: MeasureOptions = {}): Promise<PassCosts> {
-  const { cacheType = "f16", longEnoughMs = 500, signal } = options;
+  const { cacheType = "f16", longEnoughMs = 500, now = () => performance.now(), signal } = options;
   const limit = Math.min(options.contextTokens ?? most * 2, model.config.maxPositions, most * 2);
   const layers = model.architecture.memory(model.config).map((need) => {
     if (need.kind !== "keys-values")
@@ -35,9 +36,9 @@ export async function measureCosts(model: LoadedModel, options: MeasureOptions =
     if (store.tokens < held) store.reserve(held - store.tokens);
     const tokens = new Int32Array(rows).fill(1);
     const positions = tokens.map((_, row) => held + row);
-    const start = performance.now();
+    const start = now();
     await pass.run([{ store, tokens, positions, slots: store.reserve(rows), wanted: Int32Array.of(rows - 1) }], signal);
-    return performance.now() - start;
+    return now() - start;
   };
   try {
     await time(1, 0);

@@ -90,7 +90,8 @@ describe.each(architectures)("%s", (architecture) => {
       { schedule: sarathi({ budget: 32 }), cacheMemoryBytes: tight },
       { schedule: sarathi({ budget: 32 }), cacheMemoryBytes: tight, prefixSharing: false },
     ];
-    for (const setting of settings) {
+    // One architecture in every setting, the others in those that differ most.
+    for (const setting of architecture === "llama" ? settings : [0, 4, 9].map((i) => settings[i])) {
       const engine = open(setting);
       const together = await Promise.all(requests.map((request) => ask(engine, request)));
       expect(together.map(({ tokens }) => tokens)).toEqual(expected);
@@ -300,19 +301,31 @@ describe("engine", () => {
 
   describe("scheduling", () => {
     it("carries every decode in every pass while a long prompt comes in, and says so", async () => {
-      const { engine, passes } = watched({ schedule: sarathi({ budget: 16 }), prefixSharing: false });
-      const chats = [0, 1, 2].map((i) => ask(engine, { text: `chat ${i}`, maxTokens: 80, user: "chat" }));
-      await new Promise((resolve) => setTimeout(resolve, 5));
-      const document = ask(engine, { text: "d".repeat(300), maxTokens: 3, user: "document" });
-      const answers = await Promise.all([...chats, document]);
-      const id = answers[3]?.sequence.id;
+      const passes: ObservedPass[] = [];
+      let decoding = 0;
+      let document: ReturnType<typeof ask> | undefined;
+      const engine = open({
+        schedule: sarathi({ budget: 16 }),
+        prefixSharing: false,
+        observer: {
+          onPass: (pass) => passes.push(pass),
+          onToken: ({ first }) => {
+            if (first && ++decoding === 3)
+              document = ask(engine, { text: "d".repeat(300), maxTokens: 3, user: "document" });
+          },
+        },
+      });
+      await Promise.all([0, 1, 2].map((i) => ask(engine, { text: `chat ${i}`, maxTokens: 80, user: "chat" })));
+      const id = (await document)?.sequence.id;
       const during = passes.filter(({ slices }) => slices.some(({ request }) => request === id));
-      expect(during.length).toBeGreaterThan(20);
-      for (const { decodeRows, slices } of during) {
-        expect(decodeRows + slices.reduce((sum, { rows }) => sum + rows, 0)).toBeLessThanOrEqual(16);
-        expect(slices[0]?.user).toBe("document");
-      }
-      expect(during.slice(2, 20).every(({ decodeRows }) => decodeRows === 3)).toBe(true);
+      expect(
+        during.map(({ decodeRows, slices }) => [decodeRows, slices.map(({ user, rows }) => `${user} ${rows}`)]),
+      ).toEqual(
+        Array.from({ length: 24 }, (_, i) => [
+          3,
+          [`document ${i < 23 ? 13 : tokenizer.encode("d".repeat(300)).length - 23 * 13}`],
+        ]),
+      );
       await engine.close();
     });
 
