@@ -39,7 +39,10 @@ test("help lists every command", async () => {
 });
 
 const models = ["list", "pull", "rm", "path", "check"].map((name) => `models ${name}`);
-test.concurrent.each([...commandTable.map(({ name }) => name), ...models])(
+const keys = ["add", "list", "rm"].map((name) => `keys ${name}`);
+/** They have no result of their own: what they hold does, or another program reads it. */
+const withoutResult = ["models", "keys", "mcp"];
+test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys])(
   "%s --help shows options and examples",
   async (words) => {
     const given = words.split(" ");
@@ -47,7 +50,7 @@ test.concurrent.each([...commandTable.map(({ name }) => name), ...models])(
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(new RegExp(`^Usage: quire ${words}`));
     expect(stdout.match(/^ {2}\$ .*quire /gm)?.length ?? 0).toBeGreaterThanOrEqual(2);
-    if (given[0] !== "models" || given.length > 1) expect(stdout).toContain("--json");
+    if (!withoutResult.includes(words)) expect(stdout).toContain("--json");
   },
 );
 
@@ -161,7 +164,7 @@ test("index, then search: shapes, and nothing is read twice", async () => {
   });
 });
 
-test("map: outline, data, picture; a topic's name is a scope", async () => {
+test("map: data, picture; a topic's name is a scope", { timeout: 240_000 }, async () => {
   const { docs, env } = await corpus();
   for (let i = 0; i < 40; i++) {
     const matter = i % 2 === 0 ? "glacier moraine crevasse snowfield" : "sonata fugue cadence violin";
@@ -176,8 +179,6 @@ test("map: outline, data, picture; a topic's name is a scope", async () => {
   const leaves = (node: { children?: unknown[] }): number =>
     node.children === undefined ? 1 : (node.children as (typeof node)[]).reduce((sum, child) => sum + leaves(child), 0);
   expect(leaves(root)).toBe(42);
-  expect((await runCli(["map", docs, ...flags], { env })).stdout).toMatch(/^docs\n +\d+ % {2}\S/);
-
   const picture = path.join(path.dirname(docs), "map.svg");
   expect((await runCli(["map", docs, ...flags, "--out", picture], { env })).code).toBe(0);
   expect(await readFile(picture, "utf8")).toMatch(/^<svg [\s\S]*<\/svg>\n$/);
@@ -188,8 +189,6 @@ test("map: outline, data, picture; a topic's name is a scope", async () => {
   const { evidence } = JSON.parse((await runCli([...ask, "glacier"], { env })).stdout);
   expect(evidence.length).toBeGreaterThan(0);
   for (const { quote } of evidence) expect(quote).not.toContain("violin");
-  const unknown = await runCli([...ask, "bicycles"], { env });
-  expect(JSON.parse(unknown.stdout).error).toMatchObject({ code: "not-found" });
 });
 
 test("methods: 46 rows, and each place that is named exists", async () => {

@@ -88,12 +88,12 @@ export function buildVocabulary(texts: Iterable<string>): Vocabulary {
   };
 }
 
-/** The form used most; in lower case where that is about as usual as at the start of a sentence. */
+/** The form used most; in small letters where that is about as usual, as sentences and headings begin with large ones. */
 export function mostUsed(forms: ReadonlyMap<string, number>): string {
   let best = "";
   let most = 0;
   for (const [form, count] of forms) {
-    const weight = form === form.toLowerCase() ? 2 * count : count;
+    const weight = form === form.toLowerCase() ? 1.2 * count : count;
     if (weight > most || (weight === most && form < best)) {
       best = form;
       most = weight;
