@@ -65,6 +65,7 @@ const plainText = `That depends on how much has to be read. A short text goes in
 The last step is the one that lets you check.`;
 
 export function replyTo(question: string): string {
+  if (question.startsWith("echo ")) return question.slice(5);
   if (/kv cache/i.test(question)) return cacheText;
   if (/sentence/i.test(question)) return splitText;
   if (/table|compare/i.test(question)) return compareText;

@@ -199,6 +199,33 @@ function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps)
   return (
     <section className="answer" aria-label="Answer" aria-busy={state === "running"}>
       <h2 className="answer-question">{asked.question}</h2>
+      {state === "running" && (
+        <p className="answer-state">
+          <span className="turn-writing">
+            <span className="turn-pulse" aria-hidden="true" />
+            {text !== "" ? "Writing" : progressWords(progress)}
+          </span>
+          {text === "" && share !== undefined && (
+            <span className="meter answer-meter">
+              <span style={{ width: `${share}%` }} />
+            </span>
+          )}
+        </p>
+      )}
+      {state !== "running" && (
+        <p className="answer-state figure">
+          {[
+            state === "stopped" ? "Stopped" : undefined,
+            answer?.model ?? undefined,
+            seconds === undefined ? undefined : duration(seconds),
+            answer?.usage?.completion_tokens ? counted(answer.usage.completion_tokens, "token") : undefined,
+            answer?.usage?.prompt_tokens ? `${counted(answer.usage.prompt_tokens, "token")} read` : undefined,
+          ]
+            .filter((part) => part !== undefined)
+            .join(" · ")}
+          {text !== "" && <CopyButton text={() => text} label="Copy answer" />}
+        </p>
+      )}
       <div className="answer-text">
         {text !== "" && <CitedAnswer text={text} known={cited.map(numberOf)} current={current} onCite={onOpen} />}
         {state === "failed" && (
@@ -206,36 +233,6 @@ function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps)
         )}
         {answer?.stated === false && (
           <Notice look="warning">Nothing found in the documents states this. The nearest passages are listed.</Notice>
-        )}
-      </div>
-      <div className="answer-row">
-        {state === "running" ? (
-          <>
-            <span className="turn-writing">
-              <span className="turn-pulse" aria-hidden="true" />
-              {text !== "" ? "Writing" : progressWords(progress)}
-            </span>
-            {text === "" && share !== undefined && (
-              <span className="meter answer-meter">
-                <span style={{ width: `${share}%` }} />
-              </span>
-            )}
-          </>
-        ) : (
-          <>
-            {text !== "" && <CopyButton text={() => text} label="Copy answer" />}
-            <span className="faint small figure">
-              {[
-                state === "stopped" ? "Stopped" : undefined,
-                seconds === undefined ? undefined : duration(seconds),
-                answer?.usage?.completion_tokens ? counted(answer.usage.completion_tokens, "token") : undefined,
-                answer?.usage?.prompt_tokens ? `${counted(answer.usage.prompt_tokens, "token")} read` : undefined,
-                answer?.model ?? undefined,
-              ]
-                .filter((part) => part !== undefined)
-                .join(" · ")}
-            </span>
-          </>
         )}
       </div>
       <p className="visually-hidden" aria-live="polite">

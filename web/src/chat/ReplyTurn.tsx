@@ -14,12 +14,21 @@ interface ReplyTurnProps {
   onSendAnyway(overflow: "drop-middle" | "drop-start", turnId: string): void;
 }
 
-/** A reply: its text as it comes, how it ended, and what it took. The row below keeps its height from the first moment. */
+/** A reply: its text as it comes, how it ended, and what it took. While it grows nothing stands below it that would be pushed. */
 export const ReplyTurn = memo(function ReplyTurn({ conversationId, turn, limit, onSendAnyway }: ReplyTurnProps) {
   const { content, state, finish, problem } = turn;
   const again = () => regenerate(conversationId, turn.id);
   return (
     <article className="turn turn-reply" aria-label="Reply" aria-busy={state === "writing"}>
+      <p className="turn-head">
+        {turn.stats?.model ?? "\u00a0"}
+        {state === "writing" && (
+          <span className="turn-writing">
+            <span className="turn-pulse" aria-hidden="true" />
+            {content === "" ? "reading the prompt" : "writing"}
+          </span>
+        )}
+      </p>
       {content !== "" && <Markdown text={content} />}
       {state === "failed" && (
         <Notice
@@ -38,26 +47,19 @@ export const ReplyTurn = memo(function ReplyTurn({ conversationId, turn, limit, 
           {content !== "" && " What came before stays above."}
         </Notice>
       )}
-      <div className="turn-actions">
-        {state === "writing" ? (
-          <span className="turn-writing">
-            <span className="turn-pulse" aria-hidden="true" />
-            {content === "" ? "Reading the prompt" : "Writing"}
-          </span>
-        ) : (
-          <>
-            <IconButton icon="redo" size={18} label="Write anew" onClick={again} />
-            {content !== "" && <CopyButton text={() => content} label="Copy reply" />}
-            {state === "stopped" && <span className="tag">Stopped</span>}
-            {finish === "length" && (
-              <span className="tag tag-warning">
-                {limit === undefined ? "Ended at the token limit" : `Ended at the limit of ${limit} tokens`}
-              </span>
-            )}
-            {turn.stats !== undefined && state === "done" && <ReplyFigures stats={turn.stats} />}
-          </>
-        )}
-      </div>
+      {state !== "writing" && (
+        <div className="turn-actions">
+          <IconButton icon="redo" size={18} label="Write anew" onClick={again} />
+          {content !== "" && <CopyButton text={() => content} label="Copy reply" />}
+          {state === "stopped" && <span className="tag">Stopped</span>}
+          {finish === "length" && (
+            <span className="tag tag-warning">
+              {limit === undefined ? "Ended at the token limit" : `Ended at the limit of ${limit} tokens`}
+            </span>
+          )}
+          {turn.stats !== undefined && state === "done" && <ReplyFigures stats={turn.stats} />}
+        </div>
+      )}
     </article>
   );
 });

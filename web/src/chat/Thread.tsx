@@ -39,7 +39,7 @@ export function Thread({ conversation, onSendAnyway }: ThreadProps) {
     if (shown === null) return;
     const rest = shown.scrollHeight - shown.scrollTop - shown.clientHeight;
     following.current = rest < 48;
-    setAway(rest > 240);
+    setAway(rest > 96);
   };
 
   const last = turns.at(-1);

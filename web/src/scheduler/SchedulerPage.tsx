@@ -33,7 +33,10 @@ export function SchedulerPage() {
 
   const cancel = (id: string) => {
     setProblem(undefined);
-    cancelRequest(id).then(requests.reload, setProblem);
+    cancelRequest(id)
+      .catch(setProblem)
+      // Also after a failure: the request may have ended by itself in between.
+      .finally(requests.reload);
   };
 
   return (
