@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { cake } from "./cake.js";
-import { allocate, cascade, liftPoorest } from "./layer-budgets.js";
-import { preference, spreadOf } from "./layer-preference.js";
 import { noise, PlainSequence, type PlainText, plainShape } from "./policy.case.js";
 import { holdsAsPolicy } from "./policy-suite.case.js";
+import { allocate, cascade, liftPoorest } from "./record/layer-budgets.js";
+import { preference, spreadOf } from "./record/layer-preference.js";
 import { snapkv } from "./snapkv.js";
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -1,14 +1,14 @@
 import { z } from "zod";
 import { QuireError } from "../errors.js";
-import { meanAndVariance, rowsOf, stepWeights } from "./attention-rows.js";
-import { averagePool } from "./average-pool.js";
-import { entriesOf, leastBudget, mustHold, windowOf } from "./budget.js";
-import { keepPerHead } from "./every-head.js";
-import { keepTopAndRest } from "./keep-top.js";
-import { allocate, cascade, liftPoorest } from "./layer-budgets.js";
-import { preference, spreadOf } from "./layer-preference.js";
+import { meanAndVariance, rowsOf, stepWeights } from "./choose/attention-rows.js";
+import { averagePool } from "./choose/average-pool.js";
+import { entriesOf, leastBudget, mustHold, windowOf } from "./choose/budget.js";
+import { keepPerHead } from "./choose/every-head.js";
+import { keepTopAndRest } from "./choose/keep-top.js";
 import { budget, kernel, recent } from "./options.js";
 import { type CacheShape, type CacheView, cachePolicy, type PolicyRun } from "./policy.js";
+import { allocate, cascade, liftPoorest } from "./record/layer-budgets.js";
+import { preference, spreadOf } from "./record/layer-preference.js";
 
 /** CAKE: gives each layer the cache its attention pattern deserves, within one total.
  *  Paper    Qin et al. 2025, "CAKE: Cascading and Adaptive KV Cache Eviction with Layer Preferences", arXiv 2503.12491.

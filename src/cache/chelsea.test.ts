@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { chelsea } from "./chelsea.js";
 import { noise, PlainSequence, type PlainText, plainShape } from "./policy.case.js";
 import { holdsAsPolicy } from "./policy-suite.case.js";
-import { matchDown, proposals } from "./soft-matching.js";
+import { matchDown, proposals } from "./record/soft-matching.js";
 
 const chunk = 8;
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { QuireError } from "../errors.js";
-import { entriesOf, leastBudget, mustHold, windowOf } from "./budget.js";
+import { entriesOf, leastBudget, mustHold, windowOf } from "./choose/budget.js";
 import { budget, recent, sinks } from "./options.js";
 import { type CacheShape, type CacheView, cachePolicy, type Edit, type EntryView, type PolicyRun } from "./policy.js";
-import { type Clusters, matchDown } from "./soft-matching.js";
+import { type Clusters, matchDown } from "./record/soft-matching.js";
 
 /** Chelsea: merges near-duplicate keys, chunk by chunk, into weighted centroids.
  *  Paper    Hu et al. 2025, "Efficient Long-Context LLM Inference via KV Cache Clustering", arXiv 2506.11418. Page:

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { DecayedSums } from "./decayed-sums.js";
 import { h2o, perQuery } from "./h2o.js";
 import { PlainSequence, type PlainText, plainShape } from "./policy.case.js";
 import { holdsAsPolicy } from "./policy-suite.case.js";
+import { DecayedSums } from "./record/decayed-sums.js";
 
 holdsAsPolicy("h2o", {
   make: (options) => h2o(options as never),

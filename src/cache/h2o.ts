@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { QuireError } from "../errors.js";
-import { entriesOf, mustHold } from "./budget.js";
-import { DecayedSums } from "./decayed-sums.js";
-import { keepPerHead } from "./every-head.js";
-import { keepTopAndRest } from "./keep-top.js";
+import { entriesOf, mustHold } from "./choose/budget.js";
+import { keepPerHead } from "./choose/every-head.js";
+import { keepTopAndRest } from "./choose/keep-top.js";
 import { budget, every } from "./options.js";
 import { type CacheShape, type CacheView, cachePolicy, type Edit, type EntryView, type PolicyRun } from "./policy.js";
+import { DecayedSums } from "./record/decayed-sums.js";
 
 /** H2O: keeps the entries that collected the most attention so far, and the newest ones.
  *  Paper    Zhang et al. 2023, "H2O: Heavy-Hitter Oracle for Efficient Generative Inference of Large Language Models", arXiv

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { lazyEviction } from "./lazy-eviction.js";
 import { PlainSequence, type PlainText, plainShape } from "./policy.case.js";
 import { holdsAsPolicy } from "./policy-suite.case.js";
-import { RecurrenceRecord, recurrenceScore } from "./recurrence.js";
+import { RecurrenceRecord, recurrenceScore } from "./record/recurrence.js";
 
 const window = 5;
 

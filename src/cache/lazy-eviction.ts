@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { QuireError } from "../errors.js";
-import { stepWeights } from "./attention-rows.js";
-import { entriesOf, mustHold } from "./budget.js";
-import { keepPerHead } from "./every-head.js";
-import { keepTop, mustBeNumbers } from "./keep-top.js";
+import { stepWeights } from "./choose/attention-rows.js";
+import { entriesOf, mustHold } from "./choose/budget.js";
+import { keepPerHead } from "./choose/every-head.js";
+import { keepTop, mustBeNumbers } from "./choose/keep-top.js";
 import { budget } from "./options.js";
 import { type CacheShape, type CacheView, cachePolicy, type PolicyRun } from "./policy.js";
-import { RecurrenceRecord } from "./recurrence.js";
+import { RecurrenceRecord } from "./record/recurrence.js";
 
 /** LazyEviction: evicts only now and then, and spares entries whose next use is due by their own rhythm.
  *  Paper    Zhang et al. 2025, "LazyEviction: Lagged KV Eviction with Attention Pattern Observation for Efficient Long Reasoning",

@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { defineMethod, type MethodDefinition, type MethodFactory, type Part } from "../method.js";
+import type { Reader } from "./reading/layer-reading.js";
 
 /** A cache policy decides what a sequence's memory keeps. It sees one sequence, layer by layer and KV head by KV head; the
  *  engine computes only what `needs` asks for, because fused attention does not give its weights back.
@@ -21,6 +22,8 @@ export interface PolicyNeeds {
   readonly stepRow?: boolean;
   readonly keys?: boolean;
   readonly values?: boolean;
+  /** Keys are stored a second time without rotation, for policies that read by a rule of their own (`read`). */
+  readonly raw?: boolean;
 }
 
 export interface CacheShape {
@@ -33,7 +36,7 @@ export interface CacheShape {
 }
 
 /** State of one sequence. Hooks return edits; a policy that returns none costs nothing. */
-export interface PolicyRun {
+export interface PolicyRun extends Reader {
   /** A slice of a long prompt is in, for policies that can act on what they have seen so far; the last slice is `afterPrefill`. */
   afterPrefillSlice?(view: CacheView): Edit[];
   afterPrefill?(view: CacheView): Edit[];
@@ -51,6 +54,8 @@ export interface CacheView {
   /** What the engine will let the sequence produce at most. */
   readonly maxNewTokens: number;
   entries(layer: number, kvHead: number): EntryView;
+  /** What the policy's own reading made readable in the newest pass, by name. */
+  readonly outputs?: ReadonlyMap<string, Float32Array>;
 }
 
 /** What a KV head of a layer holds; all arrays in the order of `slots`. What `needs` did not ask for is undefined. */

@@ -1,11 +1,11 @@
 import { z } from "zod";
 import { philox } from "../tensor/random.js";
-import { entriesOf, leastBudget, mustHold, windowOf } from "./budget.js";
-import { keepPerHead } from "./every-head.js";
-import { keepTop } from "./keep-top.js";
+import { entriesOf, leastBudget, mustHold, windowOf } from "./choose/budget.js";
+import { keepPerHead } from "./choose/every-head.js";
+import { keepTop } from "./choose/keep-top.js";
+import { slideWindow } from "./choose/slide-window.js";
 import { budget, recent, seed, sinks } from "./options.js";
 import { type CacheShape, cachePolicy, type PolicyRun } from "./policy.js";
-import { slideWindow } from "./slide-window.js";
 
 /** Random: keeps the first tokens, the newest ones, and a uniform choice of the rest. What any policy must beat.
  *  Takes    positions only

@@ -1,12 +1,12 @@
 import { z } from "zod";
-import { meanAndVariance } from "./attention-rows.js";
-import { averagePool } from "./average-pool.js";
-import { entriesOf, leastBudget, mustHold, windowOf } from "./budget.js";
-import { keepPerHead } from "./every-head.js";
-import { keepTopAndRest } from "./keep-top.js";
+import { meanAndVariance } from "./choose/attention-rows.js";
+import { averagePool } from "./choose/average-pool.js";
+import { entriesOf, leastBudget, mustHold, windowOf } from "./choose/budget.js";
+import { keepPerHead } from "./choose/every-head.js";
+import { keepTopAndRest } from "./choose/keep-top.js";
+import { slideWindow } from "./choose/slide-window.js";
 import { budget, kernel, recent } from "./options.js";
 import { type CacheShape, cachePolicy, type PolicyRun } from "./policy.js";
-import { slideWindow } from "./slide-window.js";
 
 /** SnapKV: keeps what the end of the prompt looked at, chosen once; then the newest entries slide past it.
  *  Paper    Li et al. 2024, "SnapKV: LLM Knows What You are Looking for Before Generation", arXiv 2404.14469

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { entriesOf, mustHold } from "./budget.js";
+import { entriesOf, mustHold } from "./choose/budget.js";
 import { budget, sinks } from "./options.js";
 import { type CacheShape, type CacheView, cachePolicy, type Edit, type PolicyRun } from "./policy.js";
 

@@ -1,4 +1,4 @@
-import { keepTop } from "./keep-top.js";
+import { keepTop } from "../choose/keep-top.js";
 
 /** One choice of SpAtten's cascade: from what a layer read, what the next one reads. */
 

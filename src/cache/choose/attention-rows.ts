@@ -1,5 +1,5 @@
-import { QuireError } from "../errors.js";
-import type { EntryView } from "./policy.js";
+import { QuireError } from "../../errors.js";
+import type { EntryView } from "../policy.js";
 
 /** Reading observed attention, f32 [G, rows, E]: G query heads of a KV head, `rows` newest queries, E entries. */
 

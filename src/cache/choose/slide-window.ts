@@ -1,5 +1,5 @@
+import type { CacheShape, CacheView, Edit } from "../policy.js";
 import { keepPerHead } from "./every-head.js";
-import type { CacheShape, CacheView, Edit } from "./policy.js";
 
 /** For policies that choose once: holds the budget while text is written by dropping what has just left the window of the newest
  *  entries. What was chosen stays. */

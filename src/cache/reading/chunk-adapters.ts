@@ -1,7 +1,7 @@
-import { QuireError } from "../errors.js";
-import { openSafetensors } from "../weights/safetensors.js";
-import { writeSafetensors } from "../weights/safetensors-write.js";
-import { toFloat32 } from "../weights/to-float32.js";
+import { QuireError } from "../../errors.js";
+import { openSafetensors } from "../../weights/safetensors.js";
+import { writeSafetensors } from "../../weights/safetensors-write.js";
+import { toFloat32 } from "../../weights/to-float32.js";
 
 /** ChunkLLM's adapters as a file: two projections a layer and the boundary judge, with the model they belong to. */
 

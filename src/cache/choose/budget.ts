@@ -1,4 +1,4 @@
-import { QuireError } from "../errors.js";
+import { QuireError } from "../../errors.js";
 
 /** From what the user said to a number of entries per layer and KV head. */
 

@@ -1,4 +1,4 @@
-import { QuireError } from "../errors.js";
+import { QuireError } from "../../errors.js";
 
 /** Keys as whole numbers in two planes: high bits, which are read first, and low bits, which are read when they are needed. One row is
  *  one key of one KV head, with a scale of its own. */

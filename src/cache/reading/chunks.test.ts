@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { noise } from "../policy.case.js";
 import { type AdapterShape, loadChunkAdapters, saveChunkAdapters } from "./chunk-adapters.js";
 import { chooseChunks, chunkSummary } from "./chunk-choice.js";
 import { ChunkList, selectChunks } from "./chunk-list.js";
-import { noise } from "./policy.case.js";
 
 describe("chunks a head chooses", () => {
   const choose = (position: number, scores: number[]) =>

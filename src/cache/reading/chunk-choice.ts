@@ -1,5 +1,5 @@
-import { QuireError } from "../errors.js";
-import { keepTop } from "./keep-top.js";
+import { QuireError } from "../../errors.js";
+import { keepTop } from "../choose/keep-top.js";
 
 /** LongHeads: which chunks a head reads for one query, and how they are renumbered. */
 

@@ -1,4 +1,4 @@
-import { QuireError } from "../errors.js";
+import { QuireError } from "../../errors.js";
 
 /** Choosing entries by score. Everything is an index into arrays that lie in the order of positions; of equal scores the later one
  *  stays, so that runs repeat exactly. */

@@ -1,4 +1,4 @@
-import type { CacheShape, CacheView, Edit, EntryView } from "./policy.js";
+import type { CacheShape, CacheView, Edit, EntryView } from "../policy.js";
 
 /** What to keep, asked for every KV head of every layer the policy may touch. `undefined` leaves a head alone. */
 export function keepPerHead(

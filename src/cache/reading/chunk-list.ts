@@ -1,4 +1,4 @@
-import { QuireError } from "../errors.js";
+import { QuireError } from "../../errors.js";
 
 /** ChunkLLM: the text as chunks that end where a sentence does, with the mean adapter key of each, kept while the text grows. */
 
