@@ -5,6 +5,7 @@ import { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { classKey, layerClasses } from "./layer-classes.js";
 import type { LoadedModel } from "./model.js";
+import type { SegmentReader } from "./policy-reading.js";
 import { SegmentInputs } from "./segment-inputs.js";
 
 /** One pass over the rows of many sequences: every weight multiplies all rows together, attention runs per sequence against its own
@@ -23,6 +24,8 @@ export interface Segment {
   readonly sees?: RowVisibility;
   /** Bring back what the rows attend to, in managed layers. */
   readonly stepRow?: boolean;
+  /** A policy that reads by its own rule. */
+  readonly reader?: SegmentReader;
 }
 
 export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Array } | { readonly kind: "block" };
@@ -32,6 +35,8 @@ export interface PassResult {
   logits(segment: number, index: number): Float32Array;
   /** f32 [H, rows, slots read] of a segment that asked for it. Valid until the next pass. */
   weights(segment: number, layer: number): Float32Array | undefined;
+  /** What the reader of a segment made readable. Valid until the next pass. */
+  outputs(segment: number): ReadonlyMap<string, Float32Array> | undefined;
 }
 
 interface BuiltPass {
@@ -81,6 +86,7 @@ export class ForwardPass {
         const found = pass.segments[segment]?.weights.get(layer);
         return found === undefined ? undefined : pass.graph.host<Float32Array>(found);
       },
+      outputs: (segment) => pass.segments[segment]?.reading?.outputs(),
     };
   }
 
@@ -120,10 +126,10 @@ export class ForwardPass {
       1,
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
-    const parts = segments.map(
-      ({ store, tokens, stepRow = false }) =>
-        `${store.id}.${store.generation}.${tokens.length}.${classKey(store, layerClasses(store))}${stepRow ? ".row" : ""}`,
-    );
+    const parts = segments.map(({ store, tokens, stepRow = false, reader }) => {
+      const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, layerClasses(store))}`;
+      return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
+    });
     const key = `${parts.join(" ")} | ${wanted}`;
     let pass = this.#built.get(key);
     if (pass !== undefined) {
@@ -180,6 +186,9 @@ export class ForwardPass {
         wanted: (x) => (wanted === undefined ? x : x.getRows(wanted)),
         attend: (layer, queries, keys, values, options) =>
           attend(segments, inputs, layer, queries, keys, values, options),
+        ...(inputs.some(({ reading }) => reading !== undefined)
+          ? { afterLayer: (layer: number, x: Tensor) => showLayer(segments, inputs, rows, layer, x) }
+          : {}),
       };
       const output = graph.output(architecture.forward(config, weights, batch), "logits");
       graph.compile();
@@ -221,15 +230,42 @@ function attend(
   values: Tensor,
   options: AttendOptions,
 ): Tensor {
+  const { unrotated } = options;
   let start = 0;
   let result: Tensor | undefined;
   for (const [index, { tokens }] of segments.entries()) {
     const rows = tokens.length;
     const from = start;
     const own = (x: Tensor): Tensor => (segments.length === 1 ? x : x.slice(0, from, rows)).permute(1, 0, 2);
-    const flat = (inputs[index] as SegmentInputs).attend(layer, own(queries), own(keys), own(values), options);
+    const ownOptions: AttendOptions = {
+      ...options,
+      unrotated:
+        unrotated &&
+        (() => {
+          const { queries: plainQueries, keys: plainKeys, rotate } = unrotated();
+          return { queries: own(plainQueries), keys: own(plainKeys), rotate };
+        }),
+    };
+    const flat = (inputs[index] as SegmentInputs).attend(layer, own(queries), own(keys), own(values), ownOptions);
     result = result === undefined ? flat : result.concat(flat, 0);
     start += rows;
   }
   return result as Tensor;
+}
+
+/** Shows each reader the state of its own rows; after the last layer only rows whose logits are wanted are left. */
+function showLayer(
+  segments: readonly Segment[],
+  inputs: readonly SegmentInputs[],
+  rows: number,
+  layer: number,
+  x: Tensor,
+): void {
+  const isWhole = x.size(0) === rows;
+  let start = 0;
+  for (const [index, { tokens, wanted }] of segments.entries()) {
+    const count = isWhole ? tokens.length : wanted.length;
+    if (count > 0) inputs[index]?.reading?.watchLayer(layer, x.slice(0, start, count));
+    start += count;
+  }
 }

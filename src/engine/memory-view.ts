@@ -10,6 +10,7 @@ export interface Observed {
   readonly step?: (layer: number) => Float32Array | undefined;
   readonly stepRows?: number;
   readonly prompt?: PromptWeights;
+  readonly outputs?: ReadonlyMap<string, Float32Array>;
 }
 
 export interface ViewOptions {
@@ -38,6 +39,10 @@ export class MemoryView implements CacheView {
     this.tokens = store.tokens;
     this.promptTokens = promptTokens;
     this.maxNewTokens = maxNewTokens;
+  }
+
+  get outputs(): ReadonlyMap<string, Float32Array> | undefined {
+    return this.#observed.outputs;
   }
 
   entries(layer: number, kvHead: number): EntryView {

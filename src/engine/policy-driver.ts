@@ -2,6 +2,7 @@ import type { CachePolicy, CacheView, Edit, PolicyRun } from "../cache/policy.js
 import { editStore } from "../cache/store/edit-store.js";
 import type { KeyValueStore } from "../cache/store/key-values.js";
 import { isQuireError, QuireError } from "../errors.js";
+import type { Segment } from "./forward.js";
 import { MemoryView, type Observed } from "./memory-view.js";
 import { PromptWeights } from "./prompt-weights.js";
 
@@ -15,24 +16,32 @@ export interface PolicyDriverOptions {
   readonly maxNewTokens: number;
 }
 
-/** f32 [H, rows, slots read] of a layer in the newest pass, where it was asked for. */
-export type StepWeights = (layer: number) => Float32Array | undefined;
+/** What the newest pass brought for the policy. */
+export interface PassObservations {
+  /** f32 [H, rows, slots read], where it was asked for. */
+  weights(layer: number): Float32Array | undefined;
+  outputs(): ReadonlyMap<string, Float32Array> | undefined;
+}
 
 const largestSlice = 512;
 /** Decoders that evaluate more rows at once are not decoding step by step. */
 const mostStepRows = 64;
 
+let nextId = 0;
+
 export class PolicyDriver {
   readonly #options: PolicyDriverOptions;
   /** Tokens that were in the memory before. */
   readonly #start: number;
+  readonly #id = nextId++;
   #steps = 0;
 
   constructor(options: PolicyDriverOptions) {
     const { policy, store, promptTokens } = options;
     this.#options = options;
     this.#start = store.tokens;
-    const { columnSums = false, promptRows = 0 } = policy.needs;
+    const { columnSums = false, promptRows = 0, raw = false } = policy.needs;
+    if (raw) store.keepRaw();
     if (columnSums) store.watchSums();
     if (promptRows > 0 && store.tokens < promptTokens) store.watchQueries(promptRows);
   }
@@ -41,25 +50,29 @@ export class PolicyDriver {
     return this.#options.run;
   }
 
-  /** Whether the weights of the next `rows` rows are wanted. */
-  wantsWeights(rows: number): boolean {
-    const { policy, store, promptTokens } = this.#options;
-    return policy.needs.stepRow === true && rows <= mostStepRows && store.tokens >= promptTokens;
+  /** What the next pass of `rows` rows shall bring. */
+  wants(rows: number): Pick<Segment, "stepRow" | "reader"> {
+    const { policy, run, store, promptTokens } = this.#options;
+    const stepRow = policy.needs.stepRow === true && rows <= mostStepRows && store.tokens >= promptTokens;
+    if (run.read === undefined && run.watchLayer === undefined) return stepRow ? { stepRow } : {};
+    const key = `${this.#id}:${encodeURIComponent(run.readKey?.(rows) ?? "")}`;
+    return { stepRow, reader: { run, key, promptTokens } };
   }
 
   /** `left`: rows of the request that were not evaluated yet. Waits only where something has still to be computed. */
-  afterPass(rows: number, left: number, weights?: StepWeights): Promise<void> | undefined {
+  afterPass(rows: number, left: number, pass?: PassObservations): Promise<void> | undefined {
     const { run, store, promptTokens } = this.#options;
     const { tokens } = store;
+    const outputs = pass?.outputs();
     if (tokens > promptTokens) {
       this.#steps++;
-      this.#apply((view) => run.afterStep?.(view, this.#steps), left, { step: weights, stepRows: rows });
+      this.#apply((view) => run.afterStep?.(view, this.#steps), left, { step: pass?.weights, stepRows: rows, outputs });
       return undefined;
     }
     const isLast = tokens === promptTokens;
     const hook = (view: CacheView) => (isLast ? run.afterPrefill?.(view) : run.afterPrefillSlice?.(view));
     if (store.ring === undefined) {
-      this.#apply(hook, left, {});
+      this.#apply(hook, left, { outputs });
       return undefined;
     }
     const hasHook = (isLast ? run.afterPrefill : run.afterPrefillSlice) !== undefined;
@@ -68,7 +81,7 @@ export class PolicyDriver {
       return undefined;
     }
     return store.device.exclusive(() => {
-      this.#apply(hook, left, { prompt: new PromptWeights(store, tokens - this.#start) });
+      this.#apply(hook, left, { prompt: new PromptWeights(store, tokens - this.#start), outputs });
       if (isLast) store.dropQueries();
     });
   }

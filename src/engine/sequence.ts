@@ -5,7 +5,7 @@ import { isQuireError, QuireError } from "../errors.js";
 import { AsyncQueue } from "./async-queue.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
-import { PolicyDriver, type StepWeights } from "./policy-driver.js";
+import { type PassObservations, PolicyDriver } from "./policy-driver.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
  *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
@@ -218,7 +218,7 @@ export class Sequence {
   /** The next `rows` rows, with slots reserved for them. */
   segment(rows: number): Segment {
     const { store, policy } = this.#mustHaveMemory();
-    const stepRow = policy.wantsWeights(rows);
+    const wants = policy.wants(rows);
     const again = this.#replayed < this.#replay.length;
     const request: RowsRequest = again ? { tokens: this.#replay, want: "none" } : this.#mustHaveRequest();
     const done = again ? this.#replayed : this.#done;
@@ -237,11 +237,11 @@ export class Sequence {
     if (request.sees?.kind === "block") this.#causal = Math.min(this.#causal, this.#held.length);
     this.#held.push(...tokens);
     const wanted = wantedOf(request, done, rows);
-    return { store, tokens, positions, slots, wanted, sees: request.sees, stepRow };
+    return { store, tokens, positions, slots, wanted, sees: request.sees, ...wants };
   }
 
   /** Takes the results of a segment; resumes the decoder when its request is complete. */
-  async resume(rows: number, logits: (index: number) => Float32Array, weights?: StepWeights): Promise<void> {
+  async resume(rows: number, logits: (index: number) => Float32Array, observed?: PassObservations): Promise<void> {
     const { policy } = this.#mustHaveMemory();
     this.stats.passes++;
     this.stats.rows += rows;
@@ -254,7 +254,7 @@ export class Sequence {
     this.#done += rows;
     const complete = this.#done === request.tokens.length;
     try {
-      await policy.afterPass(rows, this.wantedRows, weights);
+      await policy.afterPass(rows, this.wantedRows, observed);
     } catch (error) {
       this.end(error);
     }

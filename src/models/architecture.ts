@@ -45,6 +45,8 @@ export interface Batch {
   wanted(x: Tensor): Tensor;
   /** Stores keys and values in each row's own memory and attends. queries [R, H, D], keys and values [R, K, D]; gives [R, H·D]. */
   attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions): Tensor;
+  /** Shows the state of the rows after a layer to whoever asked for it. */
+  afterLayer?(layer: number, x: Tensor): void;
 }
 
 export interface AttendOptions {
@@ -53,4 +55,12 @@ export interface AttendOptions {
   readonly softcap?: number;
   /** Rows see only the newest `window` positions, themselves included. */
   readonly window?: number;
+  /** For those who read keys without rotation: queries [R, H, D] and keys [R, K, D] before it, and the rotation itself. */
+  unrotated?(): Unrotated;
+}
+
+export interface Unrotated {
+  readonly queries: Tensor;
+  readonly keys: Tensor;
+  rotate(x: Tensor, positions: Tensor): Tensor;
 }

@@ -93,6 +93,7 @@ export const gemma3: Architecture<Gemma3Config> = {
       x = x.add(normed(attended, `blk.${layer}.post_attention_norm.weight`));
       const inner = gatedFeedForward(normed(x, `blk.${layer}.ffn_norm.weight`), layer, weights, "geglu");
       x = x.add(normed(inner, `blk.${layer}.post_ffw_norm.weight`));
+      batch.afterLayer?.(layer, x);
     }
     return languageHead(x, weights, config.epsilon);
   },

@@ -107,7 +107,8 @@ function merge(store: KeyValueStore, layer: number, head: number, map: HeadMap, 
   const masses = Array.from(group, (slot) => map.massOf(slot));
   const total = masses.reduce((sum, mass) => sum + mass, 0);
   const { headDim } = memory.shape;
-  for (const part of ["keys", "values"] as const) {
+  for (const part of ["keys", "values", "raw"] as const) {
+    if (part === "raw" && memory.raw === undefined) continue;
     const entries = memory.read(part, head, group);
     const mean = new Float32Array(headDim);
     for (let at = 0; at < headDim; at++) {

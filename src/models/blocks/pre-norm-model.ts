@@ -65,6 +65,7 @@ export function preNormModel({ name, rotation, biases, queryKeyNorms }: PreNormM
         }
         x = x.add(attended);
         x = x.add(gatedFeedForward(x.rmsNorm(epsilon).mul(own("ffn_norm")), layer, weights, "swiglu"));
+        batch.afterLayer?.(layer, x);
       }
       return languageHead(x, weights, epsilon);
     },

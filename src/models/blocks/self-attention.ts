@@ -21,14 +21,14 @@ export function selfAttention(
   let queries: Tensor;
   let keys: Tensor;
   let values: Tensor;
+  let unrotated: () => { queries: Tensor; keys: Tensor };
   const biased = weights.has(`blk.${layer}.attn_qkv.bias`);
   if (stacks.length === 1 && normalise === undefined && !biased) {
     // One product, one rotation: queries and keys are rotated together.
     const all = x.linear((stacks[0] as (typeof stacks)[number]).tensor);
-    const rotated = heads(all.slice(-1, 0, (numHeads + numKvHeads) * headDim), numHeads + numKvHeads).rope(
-      batch.positions,
-      rope,
-    );
+    const both = heads(all.slice(-1, 0, (numHeads + numKvHeads) * headDim), numHeads + numKvHeads);
+    unrotated = () => ({ queries: both.slice(1, 0, numHeads), keys: both.slice(1, numHeads, numKvHeads) });
+    const rotated = both.rope(batch.positions, rope);
     queries = rotated.slice(1, 0, numHeads);
     keys = rotated.slice(1, numHeads, numKvHeads);
     values = heads(all.slice(-1, (numHeads + numKvHeads) * headDim, numKvHeads * headDim), numKvHeads);
@@ -36,12 +36,17 @@ export function selfAttention(
     const [q, k, v] = stackedLinear(x, weights, `blk.${layer}.attn_qkv`) as [Tensor, Tensor, Tensor];
     const prepare = (part: Tensor, count: number, which: "q" | "k"): Tensor => {
       const split = heads(part, count);
-      return (normalise === undefined ? split : normalise(split, which)).rope(batch.positions, rope);
+      return normalise === undefined ? split : normalise(split, which);
     };
-    queries = prepare(q, numHeads, "q");
-    keys = prepare(k, numKvHeads, "k");
+    const [plainQueries, plainKeys] = [prepare(q, numHeads, "q"), prepare(k, numKvHeads, "k")];
+    unrotated = () => ({ queries: plainQueries, keys: plainKeys });
+    queries = plainQueries.rope(batch.positions, rope);
+    keys = plainKeys.rope(batch.positions, rope);
     values = heads(v, numKvHeads);
   }
-  const attended = batch.attend(layer, queries, keys, values, options);
+  const attended = batch.attend(layer, queries, keys, values, {
+    ...options,
+    unrotated: () => ({ ...unrotated(), rotate: (part, positions) => part.rope(positions, rope) }),
+  });
   return attended.linear(weights.get(`blk.${layer}.attn_output.weight`));
 }
