@@ -6,5 +6,6 @@ export { h2o } from "./h2o.js";
 export { lazyEviction } from "./lazy-eviction.js";
 export * from "./policy.js";
 export { random } from "./random.js";
+export type * from "./reading/layer-reading.js";
 export { snapkv } from "./snapkv.js";
 export { window } from "./window.js";
