@@ -1,5 +1,5 @@
 import { nearest, QuireError } from "./errors.js";
-import { type MethodKind, type Part, parseMethodString, suggestion } from "./method.js";
+import { type MethodHead, type MethodKind, type Part, parseMethodString, suggestion } from "./method.js";
 
 /** The catalogue: one line a method. Strings stop here: below this file only parts travel. A row that works has a module, a page
  *  (docs/methods/NAME.md), a test, and a result (docs/results/NAME.md or the one it names). */
@@ -148,6 +148,9 @@ const loaders: Loaders = {
     recursive: async () => (await import("./corpus/chunk/recursive.js")).recursive,
     sentence: async () => (await import("./corpus/chunk/sentence.js")).sentence,
     fixed: async () => (await import("./corpus/chunk/fixed.js")).fixed,
+    semantic: async () => (await import("./corpus/chunk/semantic.js")).semantic,
+    "meta-chunking": async () => (await import("./corpus/chunk/meta-chunking.js")).metaChunking,
+    "code-chunking": async () => (await import("./corpus/chunk/code-chunking.js")).codeChunking,
   },
   selector: {
     hybrid: async () => (await import("./corpus/select/hybrid.js")).hybrid,
@@ -161,6 +164,13 @@ const loaders: Loaders = {
 
 export function selectable(kind: SelectableKind): string[] {
   return Object.keys(loaders[kind]);
+}
+
+/** What a selectable method says of itself: title, paper, options. */
+export async function methodHead(kind: SelectableKind, name: string): Promise<MethodHead> {
+  const load = Object.hasOwn(loaders[kind], name) ? loaders[kind][name] : undefined;
+  if (load === undefined) throw unknownPart(kind, name);
+  return (await load()) as unknown as MethodHead;
 }
 
 /** "h2o:budget=0.2", or a part that is ready already, to the part. A name of another kind gets an error that says where it goes. */

@@ -1,3 +1,4 @@
+import path from "node:path";
 import { defaultEmbedder } from "../../corpus-session.js";
 import { Embedder } from "../../engine/embedder.js";
 import { Quire } from "../../quire.js";
@@ -56,11 +57,16 @@ async function openEmbedder(settings: EngineSettings, options: OpenEngineOptions
   }
 }
 
+/** A model file is called by its name: where it lies is nobody's business but the host's. */
+function publicName(name: string): string {
+  return /[\\/]/.test(name) ? path.basename(name).replace(/\.gguf$/i, "") : name;
+}
+
 function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: string): EngineClient {
   const passes = new PassWatcher(quire.engine);
   let state: EngineState = "ready";
   const info: EngineInfo = {
-    model: quire.name,
+    model: publicName(quire.name),
     path: quire.path,
     contextTokens: quire.contextTokens,
     parameters: quire.parameters,

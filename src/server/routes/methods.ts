@@ -1,26 +1,40 @@
 import type { Hono } from "hono";
-import { methods, type SelectableKind, selectable } from "../../methods.js";
+import { z } from "zod";
+import { methodHead, methods, type SelectableKind, selectable } from "../../methods.js";
 import type { AppEnv } from "../service.js";
 
-/** GET /v1/methods: the catalogue, and which of it a request can choose by name. */
+/** GET /v1/methods: the catalogue, which of it a request can choose by name, and with which options. */
 
 const selectableKinds: readonly SelectableKind[] = ["cache", "decoder", "chunker", "selector"];
 
 export function methodRoutes(app: Hono<AppEnv>): void {
-  app.get("/v1/methods", (context) => context.json({ object: "list", data: catalogue() }));
+  let known: ReturnType<typeof catalogue> | undefined;
+  app.get("/v1/methods", async (context) => {
+    known ??= catalogue();
+    return context.json({ object: "list", data: await known });
+  });
 }
 
-export function catalogue() {
-  const published = methods.map((row) => ({ ...row, selectable: isSelectable(row.kind, row.name) }));
-  const known = new Set(methods.map(({ name }) => name));
+export async function catalogue() {
+  const published = methods.map(async (row) => {
+    const kind = selectableKinds.find((one) => one === row.kind && selectable(one).includes(row.name));
+    if (kind === undefined) return { ...row, selectable: false };
+    return { ...row, selectable: true, options: await optionsOf(kind, row.name) };
+  });
+  const names = new Set(methods.map(({ name }) => name));
   const beside = selectableKinds.flatMap((kind) =>
     selectable(kind)
-      .filter((name) => !known.has(name))
-      .map((name) => ({ name, kind, title: "", state: "works", selectable: true })),
+      .filter((name) => !names.has(name))
+      .map(async (name) => {
+        const { title, arxiv } = await methodHead(kind, name);
+        return { name, kind, title, arxiv, state: "works", selectable: true, options: await optionsOf(kind, name) };
+      }),
   );
-  return [...published, ...beside];
+  return Promise.all([...published, ...beside]);
 }
 
-function isSelectable(kind: string, name: string): boolean {
-  return selectableKinds.some((one) => one === kind && selectable(one).includes(name));
+/** As JSON Schema, of what may be given: what has a default may be left out. */
+async function optionsOf(kind: SelectableKind, name: string) {
+  const { options } = await methodHead(kind, name);
+  return z.toJSONSchema(options, { io: "input", unrepresentable: "any" });
 }

@@ -167,6 +167,9 @@ describe("the rest of the API", () => {
     const found = new Map(data.map((row: { name: string }) => [row.name, row]));
     expect(found.get("h2o")).toMatchObject({ kind: "cache", arxiv: "2306.14048" });
     expect(found.get("full")).toMatchObject({ kind: "cache", state: "works", selectable: true });
+    expect(found.get("window")).toMatchObject({
+      options: { properties: { budget: { description: expect.any(String) } } },
+    });
   });
 
   it("shows requests at work, and stops them", async () => {

@@ -1,3 +1,4 @@
+import type { Model } from "../api/contract.js";
 import { listMethods, listModels } from "../api/server.js";
 import { useLoaded } from "../api/use-loaded.js";
 import { Field } from "../ui/Field.js";
@@ -16,6 +17,9 @@ const overflowWords: Record<Overflow, string> = {
   "drop-start": "Leave out the start",
 };
 
+/** Embedding models are listed beside those that write. */
+const answers = ({ kind }: Model): boolean => kind !== "embedding";
+
 /** How the model answers: which one, how freely, how long, and by which cache policy and decoder. */
 export function ParametersPanel({ parameters, onChange }: ParametersPanelProps) {
   const models = useLoaded(listModels, "models");
@@ -32,7 +36,7 @@ export function ParametersPanel({ parameters, onChange }: ParametersPanelProps) 
             onChange={(event) => set({ model: event.target.value || undefined })}
           >
             <option value="">The server’s own</option>
-            {models.value?.map(({ id }) => (
+            {models.value?.filter(answers).map(({ id }) => (
               <option key={id} value={id}>
                 {id}
               </option>

@@ -19,7 +19,7 @@ import { useUploads } from "./use-uploads.js";
 
 interface Indexing {
   readonly done: number;
-  readonly total: number;
+  readonly total?: number;
   readonly file?: string;
 }
 
@@ -105,11 +105,12 @@ export function CorpusDetail({ id }: { id: string }) {
           {indexing !== undefined && (
             <div className="indexing" role="status">
               <p className="small figure">
-                Indexing {indexing.done} of {indexing.total}
+                Indexing {indexing.done}
+                {indexing.total !== undefined && ` of ${indexing.total}`}
                 {indexing.file !== undefined && <span className="faint"> · {indexing.file}</span>}
               </p>
               <div className="meter">
-                <span style={{ width: `${indexing.total > 0 ? (indexing.done / indexing.total) * 100 : 0}%` }} />
+                <span style={{ width: `${indexing.total ? (indexing.done / indexing.total) * 100 : 0}%` }} />
               </div>
             </div>
           )}

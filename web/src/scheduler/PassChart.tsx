@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "react";
 import type { Pass } from "../api/contract.js";
 import { counted, duration } from "../ui/amounts.js";
-import { promptParts, promptRows, roundedUp } from "./pass-window.js";
+import { promptParts, promptRows, roundedUp, shownUser } from "./pass-window.js";
 
 interface PassChartProps {
   readonly passes: readonly Pass[];
@@ -139,7 +139,7 @@ function Line({ at, width, words }: { at: number; width: number; words: string }
 export function passWords(pass: Pass, users: readonly string[]): string {
   const parts = [
     ...(pass.decode_rows > 0 ? [`${counted(pass.decode_rows, "row")} of replies`] : []),
-    ...promptParts(pass, users).map(({ user, rows }) => `${rows} of ${user}’s prompt`),
+    ...promptParts(pass, users).map(({ user, rows }) => `${rows} of a prompt of ${shownUser(user)}`),
   ];
   return `${pass.ms.toFixed(1)} ms: ${parts.length === 0 ? "no rows" : parts.join(", ")}`;
 }

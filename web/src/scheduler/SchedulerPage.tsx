@@ -8,7 +8,7 @@ import { Button } from "../ui/Button.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
 import { colourOf, PassChart, passWords } from "./PassChart.js";
-import { quantile, rowsOf } from "./pass-window.js";
+import { quantile, rowsOf, shownUser } from "./pass-window.js";
 import { RequestList } from "./RequestList.js";
 import { SmallChart } from "./SmallChart.js";
 import { usePasses } from "./use-passes.js";
@@ -88,7 +88,7 @@ export function SchedulerPage() {
               {users.slice(-8).map((user) => (
                 <li key={user}>
                   <span className="swatch" style={{ background: colourOf(user, users) }} />
-                  {user}
+                  {shownUser(user)}
                 </li>
               ))}
             </ul>

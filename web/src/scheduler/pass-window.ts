@@ -23,6 +23,9 @@ export const promptRows = ({ slices }: Pass): number => slices.reduce((sum, { ro
 
 export const rowsOf = (pass: Pass): number => pass.decode_rows + promptRows(pass);
 
+/** Requests of other keys are counted, but not by name. */
+export const shownUser = (user: string): string => (user === "" ? "others" : user);
+
 /** Users in the order of their first slice, those known before first: a user keeps a colour while it is watched. */
 export function usersOf(passes: readonly Pass[], before: readonly string[]): readonly string[] {
   const users = [...before];
