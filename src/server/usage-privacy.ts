@@ -11,6 +11,8 @@ import type { UsagePrivacySetting } from "./usage-privacy-setting.js";
  *  shown, so that a restart neither loses the counts nor spends the budget twice. */
 
 export interface UsageEvent {
+  /** 0 = the request is counted elsewhere. Default 1. */
+  readonly requests?: 0 | 1;
   /** Whose requests are counted together; what was not announced counts as "others". */
   readonly tenant?: string;
   /** Prompt and answer together. */
@@ -158,13 +160,13 @@ export function openUsagePrivacy(options: UsagePrivacyOptions): UsagePrivacy {
   }
 
   return {
-    record(user, { tenant, tokens = 0, documents = [] }) {
+    record(user, { requests = 1, tenant, tokens = 0, documents = [] }) {
       const { counters, labels } = advance();
       if (counters.requests.ticks >= setting.ticks) return;
       const label = tenant !== undefined && labels.requests.includes(tenant) ? tenant : others;
-      counters.requests.observe({ label, user });
+      if (requests === 1) counters.requests.observe({ label, user });
       const amount = Math.round(Math.max(0, Number.isFinite(tokens) ? tokens : 0) / tokenStep);
-      counters.tokens.observe({ label, user, amount });
+      if (amount > 0) counters.tokens.observe({ label, user, amount });
       const known = new Set(labels.documents);
       if (documents.length > 0)
         counters.documents.observe({ label: documents.find((name) => known.has(name)) ?? others, user });
