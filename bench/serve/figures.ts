@@ -1,5 +1,4 @@
-import type { PassCosts } from "../../src/engine/schedule/pass-costs.js";
-import { attendedKeys } from "../../src/engine/schedule/pass-costs.js";
+import { type PassCosts, withRows } from "../../src/engine/schedule/pass-costs.js";
 import type { Column } from "../lib/report.js";
 
 /** Columns that the serving benches share, and the latency that a machine can promise. */
@@ -18,7 +17,7 @@ export const columns: Readonly<Record<string, Column>> = {
 
 /** The smallest of 50, 100, 200, ... ms in which 4 decodes and 8 rows at the end of a document fit. */
 export function targetFor(costs: PassCosts, documentTokens: number): number {
-  const needed = costs.predict({ rows: 12, keys: attendedKeys(8, documentTokens) + 4 * 200 });
+  const needed = costs.predict(withRows({ rows: 4, keys: 4 * 200, tiledKeys: 0 }, 8, documentTokens));
   let target = 50;
   while (0.9 * target < needed) target *= 2;
   return target;

@@ -58,7 +58,7 @@ export async function mixedLoad(engine: OpenedEngine, options: MixedOptions): Pr
 
 /** What was measured at first, without what later passes taught. */
 export function uncorrected(costs: PassCosts): PassCosts {
-  return new PassCosts(costs.points, costs.msPerKey);
+  return new PassCosts(costs.points, costs.perKey);
 }
 
 function figuresOf(runs: readonly EngineRun[]): MixedFigures {

@@ -1,3 +1,4 @@
+import { noLoad, withRows } from "../../src/engine/schedule/pass-costs.js";
 import { resolveModel } from "../../src/weights/resolve-model.js";
 import { builtIndex } from "../lib/built-package.js";
 import type { Bench, BenchOptions, Findings } from "../lib/report.js";
@@ -34,7 +35,7 @@ const setting: Setting = {
 const quickSetting: Setting = {
   mixed: {
     ...{ chats: 6, chatPrompt: 24, chatOutput: 32, chatGapMs: 100 },
-    ...{ documents: 1, documentPrompt: 512, documentOutput: 4, documentGapMs: 800 },
+    ...{ documents: 1, documentPrompt: 768, documentOutput: 4, documentGapMs: 800 },
   },
   shared: { users: 5, sharedPrompt: 384, ownPrompt: 8, output: 2 },
   users: [8],
@@ -57,14 +58,14 @@ async function run({ quick, progress, seed, threads = 2, model }: BenchOptions):
   const engine = await openEngine(built, path, threads);
   const text = cutter(engine.tokenizer, Math.max(...users) * batchPrompt, seed);
   const prompts = Array.from({ length: Math.max(...users) }, () => text(batchPrompt));
-  const ours = "sarathi:budget=64";
+  const ours = "sarathi:budget=72";
   try {
     progress("measuring what passes cost");
     const costs = await engine.costs();
     const schedules = [ours, "whole-prefill"];
     const load = { load: mixed, seeds: quick ? [seed] : [seed, seed + 1, seed + 2], schedules, costs, maxSequences };
     const chats = await mixedLoad(engine, { ...load, progress });
-    const aheadMs = costs.predict({ rows: shared.sharedPrompt, keys: shared.sharedPrompt ** 2 / 2 });
+    const aheadMs = costs.predict(withRows(noLoad, shared.sharedPrompt, 0));
     // Four times as many as could be served without sharing.
     const arrive = { aheadMs, spanMs: 0.25 * shared.users * aheadMs, seed };
     const prefix = await sharedPrefix(engine, shared, { ...arrive, schedule: ours, maxSequences, progress });

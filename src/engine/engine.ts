@@ -11,7 +11,7 @@ import { CacheMemory } from "./memory/cache-memory.js";
 import { SharedPrefixes } from "./memory/shared-prefixes.js";
 import { type LoadedModel, mustBeCausal } from "./model.js";
 import { Output } from "./output.js";
-import { attendedKeys, type PassCosts } from "./schedule/pass-costs.js";
+import { noLoad, type PassCosts, withRows } from "./schedule/pass-costs.js";
 import type { Planner, Schedule, SequenceDemand } from "./schedule/planner.js";
 import { sarathi } from "./schedule/sarathi.js";
 import { type HeldMemory, Sequence } from "./sequence.js";
@@ -257,7 +257,7 @@ export class Engine {
       .map(({ id, rows }) => ({ sequence: this.#live.get(id) as Sequence, rows }))
       .sort((a, b) => a.sequence.id - b.sequence.id);
     this.#inPass = chosen.map(({ sequence }) => sequence);
-    const load = passLoad(chosen);
+    const load = chosen.reduce((sum, { sequence, rows }) => withRows(sum, rows, sequence.heldCount), noLoad);
     const decoding = chosen.map(({ sequence }) => sequence.decoding);
     const start = this.#now();
     try {
@@ -315,13 +315,6 @@ export class Engine {
 function demandOf(sequence: Sequence): SequenceDemand {
   const { id, wantedRows: rows, decoding, wantsWhole: whole, heldCount: held } = sequence;
   return { id, rows, decoding, whole, held };
-}
-
-function passLoad(chosen: readonly { sequence: Sequence; rows: number }[]) {
-  return {
-    rows: chosen.reduce((sum, { rows }) => sum + rows, 0),
-    keys: chosen.reduce((sum, { sequence, rows }) => sum + attendedKeys(rows, sequence.heldCount), 0),
-  };
 }
 
 function cacheMemory(model: LoadedModel, pass: ForwardPass, options: EngineOptions): CacheMemory {

@@ -2,7 +2,7 @@ import { type CacheType, KeyValueStore } from "../cache/store/key-values.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import { ForwardPass } from "./forward.js";
 import type { LoadedModel } from "./model.js";
-import { attendedKeys, type CostPoint, PassCosts } from "./schedule/pass-costs.js";
+import { attendedKeys, type CostPoint, PassCosts, tiledRows } from "./schedule/pass-costs.js";
 
 /** Measures what a pass costs: 1, 2, 4, ... rows on an empty memory, and again the largest on a long one, for what keys cost. Each size
  *  runs a few times in shapes that are new, as slices of a prompt are, so that building graphs is counted. */
@@ -50,7 +50,10 @@ export async function measureCosts(model: LoadedModel, options: MeasureOptions =
       points.push({ rows, ms });
       if (ms > longEnoughMs) break;
     }
-    return new PassCosts(points, await keyCost(time, points, limit));
+    const largest = points.at(-1)?.rows ?? 1;
+    const ms = await keyCost(time, Math.min(largest, tiledRows / 2), limit);
+    const tiledMs = largest < tiledRows ? ms : await keyCost(time, tiledRows, limit);
+    return new PassCosts(points, { ms, tiledMs });
   } finally {
     pass.close();
     store.close();
@@ -60,10 +63,9 @@ export async function measureCosts(model: LoadedModel, options: MeasureOptions =
 /** Milliseconds a key: the same rows behind many entries and behind none. */
 async function keyCost(
   time: (rows: number, held: number) => Promise<number>,
-  points: readonly CostPoint[],
+  rows: number,
   limit: number,
 ): Promise<number> {
-  const rows = Math.min(64, points.at(-1)?.rows ?? 1);
   const held = Math.floor((limit - rows) / 64) * 64;
   const far: number[] = [];
   const near: number[] = [];

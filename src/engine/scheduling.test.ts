@@ -359,7 +359,9 @@ describe("engine", () => {
     it("plans by measured costs", async () => {
       const costs = await measureCosts(model, { cacheType: "f32", contextTokens: 512 });
       expect(costs.points.map(({ rows }) => rows)).toEqual([1, 2, 4, 8, 16, 32, 64, 128, 256]);
-      expect(costs.predict({ rows: 256, keys: 256 * 128 })).toBeGreaterThan(costs.predict({ rows: 1, keys: 1 }));
+      expect(costs.predict({ rows: 256, keys: 0, tiledKeys: 256 * 128 })).toBeGreaterThan(
+        costs.predict({ rows: 1, keys: 1, tiledKeys: 0 }),
+      );
       const engine = open({ schedule: sarathi({ "tbt-target": 5 }), costs });
       const answers = await Promise.all(requests.slice(0, 5).map((request) => ask(engine, request)));
       expect(answers.every(({ tokens }) => tokens.length > 0)).toBe(true);

@@ -1,5 +1,5 @@
 /** What a pass costs on this machine, from measured passes: time by rows (a line between the points), and time by keys that the rows
- *  attend to. Passes that run afterwards correct it, so that a machine that got slower or busier is noticed. */
+ *  attend to, which are cheaper where a sequence has enough rows for attention in tiles. Passes that run afterwards correct it, so that a machine that got slower or busier is noticed. */
 
 export interface CostPoint {
   readonly rows: number;
@@ -8,8 +8,31 @@ export interface CostPoint {
 
 export interface PassLoad {
   readonly rows: number;
-  /** Keys attended to, summed over the rows. */
+  /** Keys attended to, summed over the rows of sequences that have few in this pass. */
   readonly keys: number;
+  /** The same of those that have at least `tiledRows`. */
+  readonly tiledKeys: number;
+}
+
+/** From so many rows of a sequence on, ggml's attention on processors computes in tiles. */
+export const tiledRows = 64;
+
+export const noLoad: PassLoad = { rows: 0, keys: 0, tiledKeys: 0 };
+
+/** A pass that also carries `rows` rows of a sequence with `held` entries. */
+export function withRows(load: PassLoad, rows: number, held: number): PassLoad {
+  const keys = attendedKeys(rows, held);
+  const tiled = rows >= tiledRows;
+  return {
+    rows: load.rows + rows,
+    keys: load.keys + (tiled ? 0 : keys),
+    tiledKeys: load.tiledKeys + (tiled ? keys : 0),
+  };
+}
+
+export interface KeyCosts {
+  readonly ms: number;
+  readonly tiledMs: number;
 }
 
 /** How much a pass moves the correction, up and down: late passes are noticed at once, luck is trusted slowly. In balance a
@@ -19,12 +42,12 @@ const down = 0.01;
 
 export class PassCosts {
   readonly points: readonly CostPoint[];
-  readonly msPerKey: number;
+  readonly perKey: KeyCosts;
   #correction = 1;
 
-  constructor(points: readonly CostPoint[], msPerKey = 0) {
+  constructor(points: readonly CostPoint[], perKey: KeyCosts = { ms: 0, tiledMs: 0 }) {
     this.points = [...points].sort((a, b) => a.rows - b.rows);
-    this.msPerKey = msPerKey;
+    this.perKey = perKey;
   }
 
   get correction(): number {
@@ -44,27 +67,25 @@ export class PassCosts {
 
   /** Most rows, a multiple of `tile`, that one sequence with `held` entries may add to what runs anyway. */
   rowsWithin(targetMs: number, { anyway, held, tile, most }: RoomQuestion): number {
-    const fits = (rows: number) =>
-      this.predict({ rows: anyway.rows + rows, keys: anyway.keys + attendedKeys(rows, held) }) <= targetMs;
-    let low = 0;
-    let high = Math.floor(most / tile);
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      if (fits(middle * tile)) low = middle;
-      else high = middle - 1;
+    let best = 0;
+    for (let rows = tile; rows <= most; rows += tile) {
+      if (this.predict(withRows(anyway, rows, held)) <= targetMs) best = rows;
+      // A few rows more may cost less where they reach the tiles; beyond that costs only grow.
+      else if (rows >= tiledRows) break;
     }
-    return low * tile;
+    return best;
   }
 
-  #measured({ rows, keys }: PassLoad): number {
-    const { points } = this;
+  #measured({ rows, keys, tiledKeys }: PassLoad): number {
+    const { points, perKey } = this;
+    const attention = keys * perKey.ms + tiledKeys * perKey.tiledMs;
     const above = points.findIndex((point) => point.rows >= rows);
     const right = points[above < 0 ? points.length - 1 : above];
     const left = points[(above < 0 ? points.length - 1 : above) - 1];
-    if (right === undefined) return keys * this.msPerKey;
-    if (left === undefined) return right.ms + keys * this.msPerKey;
+    if (right === undefined) return attention;
+    if (left === undefined) return right.ms + attention;
     const slope = (right.ms - left.ms) / (right.rows - left.rows);
-    return left.ms + slope * (rows - left.rows) + keys * this.msPerKey;
+    return left.ms + slope * (rows - left.rows) + attention;
   }
 }
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { PassCosts } from "./pass-costs.js";
+import { PassCosts, type PassLoad } from "./pass-costs.js";
 import type { Planner, SequenceDemand } from "./planner.js";
 import { prefillOnly } from "./prefill-only.js";
 import { requestLevel } from "./request-level.js";
@@ -250,9 +250,9 @@ describe("a target instead of a budget", () => {
   const attention = 1e-3;
 
   it("keeps every pass within the target, however long the memory gets", () => {
-    const costs = new PassCosts(points, attention);
+    const costs = new PassCosts(points, { ms: attention, tiledMs: attention });
     const timed = sarathi({ "tbt-target": 50 }).planner({ maxSequences: 4, costs });
-    const cost = ({ rows, keys }: { rows: number; keys: number }) => Math.max(10, rows) + attention * keys;
+    const cost = ({ rows, keys, tiledKeys }: PassLoad) => Math.max(10, rows) + attention * (keys + tiledKeys);
     const chats = [1, 2, 3].map(() => ({ promptRows: 20, outputTokens: 150 }));
     const run = virtualRun(timed, [...chats, { promptRows: 3000, outputTokens: 2, arrivesMs: 100 }], {
       maxSequences: 4,

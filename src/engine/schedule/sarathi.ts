@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { QuireError } from "../../errors.js";
-import { attendedKeys, type PassCosts } from "./pass-costs.js";
+import { noLoad, type PassCosts, type PassLoad, withRows } from "./pass-costs.js";
 import { type PassDemand, type SequenceDemand, type Share, schedule } from "./planner.js";
 
 /** SARATHI: decoding rows always run; prompts come in slices that fill what a row budget leaves.
@@ -52,8 +52,7 @@ export const sarathi = schedule({
 type Room = (chosen: Chosen, held: number) => number;
 
 interface Chosen {
-  readonly rows: number;
-  readonly keys: number;
+  readonly load: PassLoad;
   readonly slices: number;
 }
 
@@ -63,23 +62,27 @@ const tile = 8;
 const planned = 0.95;
 
 function fixedRoom(budget: number): Room {
-  return ({ rows }) => budget - rows;
+  return ({ load }) => budget - load.rows;
 }
 
 function timedRoom(costs: PassCosts, targetMs: number, most: number): Room {
   return (chosen, held) => {
-    const rows = costs.rowsWithin(planned * targetMs, { anyway: chosen, held, tile, most: most - chosen.rows });
+    const rows = costs.rowsWithin(planned * targetMs, {
+      anyway: chosen.load,
+      held,
+      tile,
+      most: most - chosen.load.rows,
+    });
     return chosen.slices === 0 ? Math.max(tile, rows) : rows;
   };
 }
 
 function planSlices({ running, waiting, seats, admit }: PassDemand, room: Room, cap: number): Share[] {
   const shares: Share[] = [];
-  let chosen: Chosen = { rows: 0, keys: 0, slices: 0 };
+  let chosen: Chosen = { load: noLoad, slices: 0 };
   const add = ({ id, held }: SequenceDemand, rows: number, slices: number) => {
     shares.push({ id, rows });
-    const keys = chosen.keys + attendedKeys(rows, held);
-    chosen = { rows: chosen.rows + rows, keys, slices: chosen.slices + slices };
+    chosen = { load: withRows(chosen.load, rows, held), slices: chosen.slices + slices };
   };
   const addSlice = (demand: SequenceDemand): boolean => {
     const left = room(chosen, demand.held);

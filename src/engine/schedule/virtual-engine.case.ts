@@ -1,5 +1,5 @@
 import { FairShare } from "./fair-share.js";
-import { attendedKeys, type PassLoad } from "./pass-costs.js";
+import { noLoad, type PassLoad, withRows } from "./pass-costs.js";
 import type { Planner, SequenceDemand } from "./planner.js";
 
 /** An engine without a model: requests, a planner and a clock that a cost function moves. What it records is what the real loop would
@@ -80,10 +80,7 @@ export function virtualRun(
     if (shares.length === 0) throw new Error("The planner moved nothing.");
     const decoding = running.filter((state) => demandOf(state).decoding).map(({ id }) => id);
     const taken = shares.map(({ id, rows }) => ({ id, rows, decoding: decoding.includes(id) }));
-    const ms = cost({
-      rows: shares.reduce((sum, { rows }) => sum + rows, 0),
-      keys: shares.reduce((sum, { id, rows }) => sum + attendedKeys(rows, (byId.get(id) as State).held), 0),
-    });
+    const ms = cost(shares.reduce((sum, { id, rows }) => withRows(sum, rows, (byId.get(id) as State).held), noLoad));
     passes.push({ atMs: now, ms, shares: taken, decoding });
     now += ms;
     for (const { id, rows } of shares) {
