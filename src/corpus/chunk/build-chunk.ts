@@ -18,14 +18,14 @@ export interface IndexRange {
 export async function* chunksFromRanges(
   document: Document,
   label: string,
-  ranges: Iterable<IndexRange>,
+  ranges: Iterable<IndexRange> | AsyncIterable<IndexRange>,
   signal?: AbortSignal,
 ): AsyncGenerator<Chunk> {
   const positions = textPositions(document.text);
   const headerAt = headers(document.sections);
   let order = 0;
   let rested = performance.now();
-  for (const range of ranges) {
+  for await (const range of ranges) {
     if (range.end <= range.start) continue;
     throwIfAborted(signal);
     yield makeChunk(document, positions, headerAt, { label, order: order++, ...range });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Chunk, Document } from "../document.js";
 import { parseDocument } from "../parse/parse.js";
 import { chunkId } from "./build-chunk.js";
-import type { ChunkContext, Chunker } from "./chunker.js";
+import { type ChunkContext, type Chunker, chunkerName } from "./chunker.js";
 
 export interface ChunkerCase {
   /** Ready parts that are all held to the suite, smallest limits included. */
@@ -68,7 +68,9 @@ export function describeChunker(name: string, { chunkers, limit, context = {}, r
       expect(chunk.endByte).toBeGreaterThan(chunk.startByte);
       expect(bytes.subarray(chunk.startByte, chunk.endByte).toString()).toBe(chunk.text);
       expect(chunk).toMatchObject({ documentId: document.id, uri: document.uri, order: i });
-      expect(chunk.id).toBe(chunkId(document.id, chunk.startByte, chunk.endByte, part.label));
+      expect(chunk.id).toBe(
+        chunkId(document.id, chunk.startByte, chunk.endByte, chunkerName(part, chunkContext.model)),
+      );
       expect(chunk.startLine).toBe(1 + newlines(bytes.subarray(0, chunk.startByte)));
       expect(chunk.endLine).toBe(1 + newlines(bytes.subarray(0, chunk.endByte - 1)));
       if (most !== undefined && [...chunk.text].length > 1) {

@@ -28,7 +28,7 @@ export interface CorpusIndexOptions {
   /** Names the embedder, so that vectors of different models never mix. */
   readonly embeddingModel?: string;
   /** What a chunker that asks a model needs. */
-  readonly chunkContext?: Pick<ChunkContext, "tokenLogProbs" | "choose">;
+  readonly chunkContext?: Pick<ChunkContext, "tokenEnds" | "model" | "note">;
   /** Default: `corpora/<hash of the folder's path>` in the cache folder. */
   readonly indexFolder?: string;
   /** Which files; see `walk`. */

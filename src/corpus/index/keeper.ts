@@ -3,6 +3,7 @@
 
 import { mkdir } from "node:fs/promises";
 import { isQuireError } from "../../errors.js";
+import { chunkerName } from "../chunk/chunker.js";
 import { diskError } from "../file-problem.js";
 import { parserVersion } from "../parse/parse.js";
 import type { CorpusIndexOptions, UpdateOptions } from "./corpus-index.js";
@@ -151,18 +152,24 @@ export class IndexKeeper {
   #reasonToRebuild(found: IndexSettings | "damaged" | undefined): string | undefined {
     if (found === undefined) return "there is none";
     if (found === "damaged") return "its settings are damaged";
-    const { chunker, embed } = this.#options;
+    const { embed } = this.#options;
+    const chunker = this.#chunkerName;
     if (found.format !== indexFormat || found.parser !== parserVersion) return "it was made by another version";
     if (found.root !== this.#root) return `it was of another folder, ${found.root}`;
-    if (found.chunker !== chunker.label) return `its chunks were cut by ${found.chunker}, now by ${chunker.label}`;
+    if (found.chunker !== chunker) return `its chunks were cut by ${found.chunker}, now by ${chunker}`;
     if (embed === undefined || found.embeddingModel === modelName(this.#options)) return undefined;
     return found.embeddingModel === undefined
       ? "it had no vectors"
       : `its vectors were of ${found.embeddingModel}, now of ${modelName(this.#options)}`;
   }
 
+  get #chunkerName(): string {
+    const { chunker, chunkContext } = this.#options;
+    return chunkerName(chunker, chunkContext?.model);
+  }
+
   async #create(signal: AbortSignal | undefined): Promise<Opened> {
-    const { embed, chunker } = this.#options;
+    const { embed } = this.#options;
     let dimensions: number | undefined;
     if (embed !== undefined) {
       const vectors = await embed(["How long is a vector?"], signal);
@@ -173,7 +180,7 @@ export class IndexKeeper {
       format: indexFormat,
       parser: parserVersion,
       root: this.#root,
-      chunker: chunker.label,
+      chunker: this.#chunkerName,
       ...(dimensions === undefined ? {} : { embeddingModel: modelName(this.#options), dimensions }),
       complete: false,
     };

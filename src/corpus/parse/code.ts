@@ -1,17 +1,13 @@
 /** Source code: the text is the file's own. Definitions become sections, titled by their signatures: found by the language's
  *  tree-sitter grammar, or by the first words of lines where there is no grammar or the file is very large. */
 
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
-import { Language, type Node, Parser, type Tree } from "web-tree-sitter";
+import type { Node, Tree } from "web-tree-sitter";
 import type { Section } from "../document.js";
 import { textPositions } from "../lines.js";
 import { type CodeLanguage, codeLanguage } from "./code-languages.js";
+import { grammarLimit, withTree } from "./grammar.js";
 import type { ParsedText } from "./parsed.js";
 import { type Head, sectionsFromHeads, tidyTitle } from "./sections.js";
-
-/** Above this many characters the line rule is used: a tree takes some fifty times the text's memory. */
-const grammarLimit = 2_000_000;
 
 export async function parseCode(text: string, extension: string): Promise<ParsedText> {
   const language = codeLanguage(extension);
@@ -26,34 +22,8 @@ export async function parseCode(text: string, extension: string): Promise<Parsed
   };
 }
 
-const loaded = new Map<string, Promise<Language>>();
-let started: Promise<void> | undefined;
-
-async function loadGrammar(name: string): Promise<Language> {
-  started ??= Parser.init();
-  await started;
-  let grammar = loaded.get(name);
-  if (grammar === undefined) {
-    const path = createRequire(import.meta.url).resolve(`tree-sitter-wasms/out/tree-sitter-${name}.wasm`);
-    grammar = readFile(path).then((bytes) => Language.load(bytes));
-    loaded.set(name, grammar);
-  }
-  return grammar;
-}
-
 async function definitionsByGrammar(text: string, language: CodeLanguage): Promise<Section[]> {
-  const grammar = await loadGrammar(language.grammar);
-  const parser = new Parser();
-  let tree: Tree | null = null;
-  try {
-    parser.setLanguage(grammar);
-    tree = parser.parse(text);
-    if (tree === null) throw new Error("no tree");
-    return collectDefinitions(tree, text, language);
-  } finally {
-    tree?.delete();
-    parser.delete();
-  }
+  return withTree(text, language, (tree) => collectDefinitions(tree, text, language));
 }
 
 function collectDefinitions(tree: Tree, text: string, language: CodeLanguage): Section[] {
@@ -96,7 +66,7 @@ function collectDefinitions(tree: Tree, text: string, language: CodeLanguage): S
   return sections;
 }
 
-function bodyOf(node: Node): Node | null {
+export function bodyOf(node: Node): Node | null {
   const own = node.childForFieldName("body");
   if (own !== null) return own;
   const last = node.lastNamedChild;
@@ -104,7 +74,7 @@ function bodyOf(node: Node): Node | null {
 }
 
 /** `const f = () => ...` defines; `const n = 1` and `struct s *p` do not. */
-function isDefinition(node: Node, body: Node | null): boolean {
+export function isDefinition(node: Node, body: Node | null): boolean {
   if (node.type === "lexical_declaration") {
     const value = node.namedChild(0)?.childForFieldName("value")?.type;
     const outermost = node.parent?.type === "program" || node.parent?.type === "export_statement";
