@@ -139,6 +139,7 @@ const loaders: Loaders = {
     cake: async () => (await import("./cache/cake.js")).cake,
     "lazy-eviction": async () => (await import("./cache/lazy-eviction.js")).lazyEviction,
     chelsea: async () => (await import("./cache/chelsea.js")).chelsea,
+    chunkllm: async () => (await import("./cache/chunkllm.js")).chunkllm,
   },
   decoder: {
     autoregressive: async () => (await import("./decode/autoregressive.js")).autoregressive,

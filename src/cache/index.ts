@@ -1,6 +1,7 @@
 /** Cache policies: the interface and the parts, for use and for writing your own. */
 export { cake } from "./cake.js";
 export { chelsea } from "./chelsea.js";
+export { chunkllm } from "./chunkllm.js";
 export { full } from "./full.js";
 export { h2o } from "./h2o.js";
 export { lazyEviction } from "./lazy-eviction.js";

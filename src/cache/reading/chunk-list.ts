@@ -23,6 +23,15 @@ export class ChunkList {
     this.#sum = new Float64Array(width);
   }
 
+  clone(): ChunkList {
+    const copy = new ChunkList(this.#sum.length, this.#longest);
+    copy.closed.push(...this.closed);
+    copy.#sum.set(this.#sum);
+    copy.#start = this.#start;
+    copy.#tokens = this.#tokens;
+    return copy;
+  }
+
   /** Where the open chunk begins. */
   get open(): number {
     return this.#start;
@@ -75,4 +84,21 @@ export function selectChunks(
     })
     .map(({ index }) => index)
     .sort((a, b) => a - b);
+}
+
+/** Scores for one common choice: chunks that more layers chose come first, among those the ones with the larger sum of scores. */
+export function rankedByVotes(
+  chosen: readonly (readonly number[])[],
+  scores: readonly (readonly number[])[],
+): number[] {
+  const count = scores[0]?.length ?? 0;
+  const votes = new Array<number>(count).fill(0);
+  for (const own of chosen) for (const chunk of own) votes[chunk] = (votes[chunk] as number) + 1;
+  const sums = votes.map((_, chunk) => scores.reduce((sum, own) => sum + (own[chunk] as number), 0));
+  const order = [...votes.keys()].sort(
+    (a, b) => (votes[a] as number) - (votes[b] as number) || (sums[a] as number) - (sums[b] as number) || a - b,
+  );
+  const ranks = new Array<number>(count).fill(0);
+  for (const [rank, chunk] of order.entries()) ranks[chunk] = rank;
+  return ranks;
 }
