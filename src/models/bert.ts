@@ -3,8 +3,9 @@ import type { Tensor } from "../tensor/tensor.js";
 import type { WeightRequest, Weights } from "../weights/load.js";
 import type { WeightFile } from "../weights/weight-file.js";
 import type { Architecture, ModelConfig } from "./architecture.js";
+import { biasedProduct } from "./blocks/biased-product.js";
 import { layerNumbers } from "./blocks/head.js";
-import { stackedLinear } from "./blocks/stacked-linear.js";
+import { singleStack, stackedLinear } from "./blocks/stacked-linear.js";
 import { type MetadataReader, metadataReader } from "./metadata-reader.js";
 
 /** BERT, for sentence embeddings: MiniLM, BGE, E5, GTE and their kin. Every row sees its whole sequence; post-norm blocks; learnt
@@ -50,7 +51,7 @@ export const bert: Architecture<BertConfig> = {
     let x = normed(words.add(positions).add(segment), "token_embd_norm");
     for (const layer of layerNumbers(config)) {
       const block = `blk.${layer}`;
-      const [q, k, v] = stackedLinear(x, weights, `${block}.attn_qkv`).map((part) => part.splitLast(numHeads)) as [
+      const [q, k, v] = queriesKeysValues(x, weights, `${block}.attn_qkv`).map((part) => part.splitLast(numHeads)) as [
         Tensor,
         Tensor,
         Tensor,
@@ -68,8 +69,17 @@ export const bert: Architecture<BertConfig> = {
   },
 };
 
+function queriesKeysValues(x: Tensor, weights: Weights, group: string): Tensor[] {
+  const weight = singleStack(weights, group);
+  const bias = singleStack(weights, `${group}.bias`);
+  if (weight === undefined || bias === undefined) return stackedLinear(x, weights, group);
+  const all = biasedProduct(x, weight, bias);
+  const width = weight.size(0) / 3;
+  return [0, 1, 2].map((part) => all.slice(-1, part * width, width));
+}
+
 function dense(x: Tensor, weights: Weights, name: string): Tensor {
-  return x.linear(weights.get(`${name}.weight`)).add(weights.get(`${name}.bias`));
+  return biasedProduct(x, weights.get(`${name}.weight`), weights.get(`${name}.bias`));
 }
 
 function readConfig(file: WeightFile): BertConfig {
