@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { isQuireError, QuireError } from "../errors.js";
+import type { CallTree } from "./decompose/call-tree.js";
 import type { ChatMessage, Generation, LanguageModel } from "./language-model.js";
-import { joinsPerLevel, mapReduce } from "./map-reduce.js";
+import { joinsPerLevel, mapReduce, neighbours } from "./map-reduce.js";
 import { type ProgramContext, program } from "./program.js";
 import { halvePart, packParts, partText, type ReadChunk, type ReadPart } from "./read-parts.js";
 import { messageOverheadTokens } from "./token-estimate.js";
@@ -51,6 +52,8 @@ export interface ReadPlan {
   readonly promptTokens: number;
   /** At most. */
   readonly completionTokens: number;
+  /** The calls, level after level, with the tokens of each at most and no seconds. */
+  readonly tree: CallTree;
 }
 
 const options = z.object({
@@ -157,7 +160,24 @@ export function planRead(
     calls,
     promptTokens: parts.reduce((sum, { tokens }) => sum + tokens + partFrame, 0) + joined,
     completionTokens: calls * answer,
+    tree: treeOf(parts, most, { partFrame, joinFrame, answerFrame, answer }),
   };
+}
+
+function treeOf(
+  parts: readonly ReadPart[],
+  group: number,
+  { partFrame, joinFrame, answerFrame, answer }: Record<"partFrame" | "joinFrame" | "answerFrame" | "answer", number>,
+): CallTree {
+  const call = (promptTokens: number): CallTree => ({ promptTokens, completionTokens: answer, seconds: 0 });
+  const levels: CallTree[] = [{ parallel: parts.map(({ tokens }) => call(tokens + partFrame)) }];
+  for (let left = parts.length; left > 1; ) {
+    const groups = neighbours(Array.from({ length: left }), group);
+    const joins = groups.filter(({ length }) => length > 1);
+    levels.push({ parallel: joins.map(({ length }) => call(length * answerFrame + joinFrame)) });
+    left = groups.length;
+  }
+  return { series: levels };
 }
 
 /** A part that turns out too long for the window is halved until it fits: estimates of tokens can be wrong. */
