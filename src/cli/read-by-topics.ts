@@ -33,7 +33,7 @@ export async function readByTopics(session: Session, target: string, instruction
           seed: flags.seed,
           limits: { calls: flags.maxCalls },
           read: {
-            ...(flags.part === undefined ? {} : { part: flags.part }),
+            ...(typeof flags.part === "number" ? { part: flags.part } : {}),
             ...(flags.maxTokens === undefined ? {} : { answer: flags.maxTokens }),
           },
           signal: session.signal,
