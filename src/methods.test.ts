@@ -64,15 +64,19 @@ describe("catalogue", () => {
 });
 
 describe("partOf", () => {
-  it.each(["cache", "decoder", "chunker", "selector"] as SelectableKind[])("makes every %s by name", async (kind) => {
-    for (const name of selectable(kind)) {
-      const part = await partOf(kind, name);
-      expect(part).toMatchObject({ kind, name, label: name });
-      expect(await partOf(kind, part as never)).toBe(part);
-    }
-  });
+  it.each(["engine", "cache", "decoder", "chunker", "selector"] as SelectableKind[])(
+    "makes every %s by name",
+    async (kind) => {
+      for (const name of selectable(kind)) {
+        const part = await partOf(kind, name);
+        expect(part).toMatchObject({ kind, name, label: name });
+        expect(await partOf(kind, part as never)).toBe(part);
+      }
+    },
+  );
 
   it("reads options, and says what is wrong with them", async () => {
+    expect(await partOf("engine", "sarathi:tbt-target=50")).toMatchObject({ needsCosts: true });
     expect(await partOf("cache", "window:budget=64,sinks=2")).toMatchObject({ label: "window:budget=64,sinks=2" });
     await expect(partOf("cache", "window:budget=1.5")).rejects.toMatchObject({ code: "bad-option", got: 1.5 });
     await expect(partOf("cache", "window:budgte=5")).rejects.toMatchObject({

@@ -67,8 +67,8 @@ export class Admission {
       rows: sequence.wantedRows,
       arrival: sequence.id,
     }));
-    const chosen: Sequence[] = [];
-    for (const sequence of [...preempted, ...this.fair.order(asked).map((request) => request.sequence)]) {
+    const chosen: Sequence[] = preempted.slice(0, seats);
+    for (const { sequence } of this.fair.order(asked)) {
       if (chosen.length >= seats) break;
       if (!this.#comesSooner(sequence, chosen)) chosen.push(sequence);
     }

@@ -5,7 +5,9 @@ import { sarathi } from "./sarathi.js";
 import { virtualRun } from "./virtual-engine.case.js";
 
 const names = (fair: FairShare, list: readonly [user: string, rows: number][]) =>
-  fair.order(list.map(([user, rows], id) => ({ id, user, rows, arrival: id }))).map(({ id, user }) => `${user}${id}`);
+  [...fair.order(list.map(([user, rows], id) => ({ id, user, rows, arrival: id })))].map(
+    ({ id, user }) => `${user}${id}`,
+  );
 
 describe("fair share", () => {
   it("is the order of arrival for one user, and for users who have had nothing", () => {
@@ -74,7 +76,7 @@ describe("fair share", () => {
       fc.property(waiting, fc.integer({ min: 0, max: 100 }), (list, served) => {
         const fair = new FairShare();
         fair.serve("b", served);
-        const ordered = fair.order(list.map((request, id) => ({ ...request, id, arrival: id })));
+        const ordered = [...fair.order(list.map((request, id) => ({ ...request, id, arrival: id })))];
         expect(ordered.map(({ id }) => id).sort((x, y) => x - y)).toEqual(list.map((_, id) => id));
         for (const user of ["a", "b", "c"]) {
           const own = ordered.filter((request) => request.user === user).map(({ id }) => id);

@@ -44,24 +44,26 @@ export class FairShare {
   }
 
   /** Who is admitted first, second, ...: each one's rows count at once, as if they had been served. */
-  order<Request extends Waiting>(waiting: readonly Request[]): Request[] {
+  *order<Request extends Waiting>(waiting: readonly Request[]): Generator<Request, void> {
     const queues = new Map<string, Request[]>();
-    for (const request of [...waiting].sort((a, b) => a.arrival - b.arrival)) {
+    // Latest first, so that the next of a user is the last of the list.
+    for (const request of [...waiting].sort((a, b) => b.arrival - a.arrival)) {
       const queue = queues.get(request.user);
       if (queue === undefined) queues.set(request.user, [request]);
       else queue.push(request);
     }
-    if (queues.size === 1) return [...queues.values()][0] as Request[];
     const counts = new Map([...queues.keys()].map((user) => [user, this.served(user)]));
-    const ordered: Request[] = [];
     while (queues.size > 0) {
-      const [user, queue] = [...queues].reduce((best, next) => (comesBefore(next, best, counts) ? next : best));
-      const request = queue.shift() as Request;
-      ordered.push(request);
+      let first: string | undefined;
+      for (const user of queues.keys())
+        if (first === undefined || comesBefore(user, first, queues, counts)) first = user;
+      const user = first as string;
+      const queue = queues.get(user) as Request[];
+      const request = queue.pop() as Request;
       counts.set(user, (counts.get(user) ?? 0) + request.rows);
       if (queue.length === 0) queues.delete(user);
+      yield request;
     }
-    return ordered;
   }
 
   #least(): number {
@@ -71,10 +73,13 @@ export class FairShare {
   }
 }
 
-type Queue = readonly [user: string, requests: readonly Waiting[]];
-
-function comesBefore([user, requests]: Queue, [other, others]: Queue, counts: ReadonlyMap<string, number>): boolean {
+function comesBefore(
+  user: string,
+  other: string,
+  queues: ReadonlyMap<string, readonly Waiting[]>,
+  counts: ReadonlyMap<string, number>,
+): boolean {
   const difference = (counts.get(user) ?? 0) - (counts.get(other) ?? 0);
   if (difference !== 0) return difference < 0;
-  return (requests[0]?.arrival ?? 0) < (others[0]?.arrival ?? 0);
+  return (queues.get(user)?.at(-1)?.arrival ?? 0) < (queues.get(other)?.at(-1)?.arrival ?? 0);
 }

@@ -57,14 +57,16 @@ export function virtualRun(
     }
     const byId = new Map(live.map((state) => [state.id, state]));
     const waiting = live.filter((state) => !state.running);
-    const order = fair.order(
-      waiting.map((state) => ({
-        id: state.id,
-        user: userOf(state),
-        rows: state.promptRows,
-        arrival: live.indexOf(state),
-      })),
-    );
+    const order = [
+      ...fair.order(
+        waiting.map((state) => ({
+          id: state.id,
+          user: userOf(state),
+          rows: state.promptRows,
+          arrival: live.indexOf(state),
+        })),
+      ),
+    ];
     const running = admitted.filter((state) => byId.has(state.id));
     const shares = planner.plan({
       running: running.map(demandOf),
