@@ -16,6 +16,7 @@ import { QuireError } from "./errors.js";
 import { partOf } from "./methods.js";
 import { type AskOutput, ask, selectFrom } from "./programs/ask.js";
 import type { AskEvent } from "./programs/ask-answer.js";
+import { chunkingWith } from "./programs/chunk-model.js";
 import type { LanguageModel } from "./programs/language-model.js";
 import { likelihoodOf } from "./programs/likelihood.js";
 import { nameTopic } from "./programs/name-topic.js";
@@ -117,6 +118,7 @@ export async function openCorpus(folder: string, options: CorpusOptions = {}): P
     countTokens: options.model?.countTokens.bind(options.model) ?? estimateTokens,
     embed: embedder === undefined ? undefined : async (texts, stop) => embedder.embed(texts, { signal: stop }),
     embeddingModel: embedder?.id,
+    chunkContext: chunkingWith(options.model, options.onNotice),
     indexFolder: options.indexFolder,
     files: options.files,
     onProgress: options.onProgress,
@@ -138,7 +140,7 @@ export async function openCorpus(folder: string, options: CorpusOptions = {}): P
 }
 
 /** Without its embedding model a corpus is searched by words, and says so. */
-async function openEmbedder(
+export async function openEmbedder(
   name: string,
   options: Pick<CorpusOptions, "signal" | "offline" | "threads" | "onOpen" | "onNotice">,
 ): Promise<Embedder | undefined> {

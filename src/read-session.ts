@@ -1,10 +1,13 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Chunker } from "./corpus/chunk/chunker.js";
+import type { ChunkContext, Chunker } from "./corpus/chunk/chunker.js";
+import type { Document } from "./corpus/document.js";
 import { parseDocument } from "./corpus/parse/parse.js";
 import { type SkippedPath, type WalkOptions, walk } from "./corpus/walk.js";
+import { type CorpusEmbedder, defaultEmbedder, openEmbedder } from "./corpus-session.js";
 import { isQuireError, QuireError, throwIfAborted } from "./errors.js";
 import { partOf } from "./methods.js";
+import { chunkingWith } from "./programs/chunk-model.js";
 import type { LanguageModel } from "./programs/language-model.js";
 import type { ProgramLimits, TraceNode } from "./programs/program.js";
 import { planRead, type ReadOptions, type ReadOutput, type ReadPlan, read } from "./programs/read.js";
@@ -18,6 +21,8 @@ import { runProgram } from "./programs/run.js";
 export interface ReadSessionOptions {
   readonly model: LanguageModel;
   readonly chunker?: string | Chunker;
+  /** For a chunker that compares sentences; default all-minilm-l6-v2. */
+  readonly embedder?: string;
   readonly files?: Pick<WalkOptions, "include" | "exclude" | "maxFileBytes" | "followLinks">;
   /** Options of the program `read`. */
   readonly read?: Partial<ReadOptions>;
@@ -27,6 +32,8 @@ export interface ReadSessionOptions {
   /** Calls in it are not made again. */
   readonly log?: ReplayLog;
   readonly signal?: AbortSignal;
+  /** Told what a reader should know, such as what a chunker did instead of what was asked. */
+  onNotice?(notice: string): void;
   onText?(text: string): void;
   onProgress?(progress: { readonly done: number; readonly total: number }): void;
   onTrace?(node: TraceNode, root: TraceNode): void;
@@ -39,10 +46,29 @@ export interface ReadableText {
 
 export async function readableText(
   target: string,
-  options: Pick<ReadSessionOptions, "model" | "chunker" | "files" | "signal">,
+  options: Pick<ReadSessionOptions, "model" | "chunker" | "embedder" | "files" | "signal" | "onNotice">,
 ): Promise<ReadableText> {
-  const { model, files, signal } = options;
   const chunker = await partOf("chunker", options.chunker ?? "recursive");
+  const embedder = chunker.embeds ? await openEmbedder(options.embedder ?? defaultEmbedder, options) : undefined;
+  try {
+    return await readChunks(target, chunker, options, embedder);
+  } finally {
+    await embedder?.close();
+  }
+}
+
+async function readChunks(
+  target: string,
+  chunker: Chunker,
+  { model, files, signal, onNotice }: Pick<ReadSessionOptions, "model" | "files" | "signal" | "onNotice">,
+  embedder: CorpusEmbedder | undefined,
+): Promise<ReadableText> {
+  const context: ChunkContext = {
+    ...chunkingWith(model, onNotice),
+    countTokens: model.countTokens.bind(model),
+    embed: embedder === undefined ? undefined : async (texts, stop) => embedder.embed(texts, { signal: stop }),
+    signal,
+  };
   const chunks: ReadChunk[] = [];
   const skipped: SkippedPath[] = [];
   for await (const entry of walk(target, { ...files, signal })) {
@@ -51,14 +77,15 @@ export async function readableText(
       skipped.push(entry);
       continue;
     }
+    let document: Document;
     try {
-      const document = await parseDocument({ uri: entry.uri, bytes: await readFile(entry.path), signal });
-      const context = { countTokens: (text: string) => model.countTokens(text), signal };
-      for await (const chunk of chunker.chunk(document, context)) chunks.push(chunk);
+      document = await parseDocument({ uri: entry.uri, bytes: await readFile(entry.path), signal });
     } catch (error) {
       if (!isQuireError(error) || error.code === "cancelled") throw error;
       skipped.push({ kind: "skipped", uri: entry.uri, reason: "unreadable", detail: error.message });
+      continue;
     }
+    for await (const chunk of chunker.chunk(document, context)) chunks.push(chunk);
   }
   if (chunks.length === 0) {
     throw new QuireError("bad-input", `There is nothing to read in ${path.resolve(target)}.`, {

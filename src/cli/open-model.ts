@@ -36,6 +36,15 @@ export async function openModelIfAny(session: Session, flags: AllModelFlags): Pr
   }
 }
 
+/** The model that a chunker asks; undefined where the chunker asks none. */
+export async function openChunkingModel(
+  session: Session,
+  flags: AllModelFlags & { readonly chunker?: string },
+): Promise<OpenedModel | undefined> {
+  const { asksModel } = await partOf("chunker", flags.chunker ?? "recursive");
+  return asksModel ? openModel(session, flags) : undefined;
+}
+
 /** Names are checked before anything is fetched or loaded. */
 async function checkParts({ cache, decoder, baseUrl }: AllModelFlags): Promise<void> {
   if (cache !== undefined) await partOf("cache", cache);

@@ -1,5 +1,6 @@
 import { isQuireError, QuireError } from "../errors.js";
 import { brokenConnection, type EndpointConnection, requestEndpoint, throwStopped } from "./endpoint-request.js";
+import { endpointScoring } from "./endpoint-scoring.js";
 import type { CallUsage, Generation, GenerationRequest, LanguageModel } from "./language-model.js";
 import { serverSentEvents } from "./server-sent-events.js";
 import { estimateTokens, messageOverheadTokens } from "./token-estimate.js";
@@ -32,14 +33,19 @@ export async function openEndpoint(options: EndpointOptions, signal?: AbortSigna
   const listed = await listModels(connection, signal);
   const id = options.model ?? onlyModel(listed, connection.baseUrl);
   const contextTokens = options.contextTokens ?? listed?.find((model) => model.id === id)?.contextTokens;
+  const window = contextTokens ?? fallbackContextTokens;
   const dialect: Dialect = { maxTokensField: "max_tokens", streamUsage: true };
   return {
     id,
-    contextTokens: contextTokens ?? fallbackContextTokens,
+    contextTokens: window,
     exactCounts: false,
     parameters: sizeInName(id),
     countTokens: estimateTokens,
     generate: (request) => generate(connection, id, dialect, request),
+    scoring: endpointScoring({
+      ...{ connection, model: id, contextTokens: window },
+      post: (path, body, stop) => json(connection, path, body, stop),
+    }),
     countTokensExactly: (text, stop) => tokenize(connection, id, text, stop),
   };
 }

@@ -1,16 +1,16 @@
 import { type Command, Option } from "commander";
 import type { UpdateResult } from "../../corpus/index/update.js";
+import type { LanguageModel } from "../../programs/language-model.js";
 import { count, seconds } from "../layout.js";
 import { checkFolder, openFolder, sayWhatIsKept } from "../open-folder.js";
-import { type CorpusFlags, corpusOptions, examples, number, offline, outputOptions } from "../options.js";
+import { openChunkingModel } from "../open-model.js";
+import { type CorpusFlags, corpusOptions, examples, type ModelFlags, modelOptions, outputOptions } from "../options.js";
 import type { Session } from "../session.js";
 import { start } from "../start.js";
 
 /** `quire index`: brings the index of a folder up to date, and says what it found. */
 
-interface Flags extends CorpusFlags {
-  readonly threads?: number;
-  readonly offline?: boolean;
+interface Flags extends CorpusFlags, ModelFlags {
   readonly rebuild?: boolean;
   readonly verify?: boolean;
 }
@@ -19,22 +19,30 @@ export function define(command: Command): void {
   command
     .description("Indexes a folder, as far as it changed. `ask` and `search` do this themselves.")
     .argument("<folder>", "folder (or file)");
-  corpusOptions(command)
-    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }))
-    .addOption(offline())
+  modelOptions(corpusOptions(command))
     .addOption(new Option("--rebuild", "throw the index away first"))
     .addOption(new Option("--verify", "compare the bytes of all files, also where size and time are as before"));
   examples(outputOptions(command), [
     "quire index ./docs",
     'quire index . --include "**/*.md" --exclude "drafts/**"',
     "quire index ./docs --rebuild --chunker sentence --json",
+    "quire index ./docs --chunker meta-chunking:by=perplexity,tokens=200",
   ]);
   command.action(start(run));
 }
 
 async function run(session: Session, folder: string, flags: Flags): Promise<void> {
   await checkFolder(folder, flags);
-  const corpus = await openFolder(session, folder, flags, { keepIndex: true });
+  const opened = await openChunkingModel(session, flags);
+  try {
+    await update(session, folder, flags, opened?.model);
+  } finally {
+    await opened?.close();
+  }
+}
+
+async function update(session: Session, folder: string, flags: Flags, model: LanguageModel | undefined): Promise<void> {
+  const corpus = await openFolder(session, folder, flags, { model, keepIndex: true });
   try {
     const { rebuild, verify } = flags;
     const result = await corpus.update({ rebuild, verify, signal: session.signal }).catch((error: unknown) => {

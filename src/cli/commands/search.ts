@@ -1,24 +1,32 @@
 import { type Command, Option } from "commander";
 import type { Candidate, SearchMode } from "../../corpus/select/selector.js";
 import { QuireError } from "../../errors.js";
+import type { LanguageModel } from "../../programs/language-model.js";
 import { lines, oneLine } from "../layout.js";
 import { checkFolder, openFolder } from "../open-folder.js";
-import { type CorpusFlags, corpusOptions, examples, number, offline, outputOptions } from "../options.js";
+import { openChunkingModel } from "../open-model.js";
+import {
+  type CorpusFlags,
+  corpusOptions,
+  examples,
+  type ModelFlags,
+  modelOptions,
+  number,
+  outputOptions,
+} from "../options.js";
 import type { Session } from "../session.js";
 import { start } from "../start.js";
 
 /** `quire search`: the passages of a folder that come nearest to a query. */
 
-interface Flags extends CorpusFlags {
-  readonly threads?: number;
-  readonly offline?: boolean;
+interface Flags extends CorpusFlags, ModelFlags {
   readonly k: number;
   readonly mode: SearchMode;
 }
 
 export function define(command: Command): void {
   command
-    .description("Finds passages by words and by meaning. No language model is used.")
+    .description("Finds passages by words and by meaning. A language model is used only where the chunker asks one.")
     .argument("<folder>", "folder (or file)")
     .argument("<query>", "what to look for, in quotes")
     .addOption(number("-k <n>", "how many passages", "QUIRE_K", { least: 1, most: 1000, whole: true }).default(10))
@@ -27,9 +35,7 @@ export function define(command: Command): void {
         .choices(["hybrid", "text", "vector"])
         .default("hybrid"),
     );
-  corpusOptions(command)
-    .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }))
-    .addOption(offline());
+  modelOptions(corpusOptions(command));
   examples(outputOptions(command), [
     'quire search ./docs "retention period"',
     'quire search ./src "where are retries counted" --mode vector -k 5',
@@ -41,7 +47,22 @@ export function define(command: Command): void {
 async function run(session: Session, folder: string, query: string, flags: Flags): Promise<void> {
   if (query.trim() === "") throw new QuireError("bad-input", "The query is empty.", { expected: "words to look for" });
   await checkFolder(folder, flags);
-  const corpus = await openFolder(session, folder, flags);
+  const opened = await openChunkingModel(session, flags);
+  try {
+    await find(session, folder, query, flags, opened?.model);
+  } finally {
+    await opened?.close();
+  }
+}
+
+async function find(
+  session: Session,
+  folder: string,
+  query: string,
+  flags: Flags,
+  model: LanguageModel | undefined,
+): Promise<void> {
+  const corpus = await openFolder(session, folder, flags, { model });
   try {
     const started = performance.now();
     const found = await corpus.search(query, { k: flags.k, mode: flags.mode, signal: session.signal });

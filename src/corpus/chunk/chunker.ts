@@ -9,6 +9,8 @@ import type { Chunk, Document } from "../document.js";
 export interface Chunker extends Part<"chunker"> {
   /** It asks the language model of its context; its chunks are then also named by that model. */
   readonly asksModel: boolean;
+  /** It needs sentence embeddings. */
+  readonly embeds: boolean;
   chunk(document: Document, context: ChunkContext): AsyncIterable<Chunk>;
 }
 
@@ -44,13 +46,16 @@ export function chunker<Options extends z.ZodObject>(
   definition: MethodDefinition<Options> & {
     /** With which options it asks a model; default never. */
     asksModel?(options: z.output<Options>): boolean;
+    /** Default false. */
+    embeds?: boolean;
     create(options: z.output<Options>, label: string): ChunkFunction;
   },
 ): MethodFactory<"chunker", Options, Chunker> {
-  const { create, asksModel, ...head } = definition;
+  const { create, asksModel, embeds = false, ...head } = definition;
   return defineMethod({ ...head, kind: "chunker" }, (options, part) => ({
     ...part,
     asksModel: asksModel?.(options) ?? false,
+    embeds,
     chunk: create(options, part.label),
   }));
 }

@@ -23,6 +23,7 @@ export const semantic = chunker({
   name: "semantic",
   title: "cut where neighbouring sentences are least alike",
   options: z.object({ tokens: chunkTokens }),
+  embeds: true,
   create: ({ tokens }, label) =>
     async function* (document, { countTokens, embed, signal }) {
       if (embed === undefined) {
