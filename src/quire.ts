@@ -213,6 +213,10 @@ export class Quire {
       tokenEnds: (text) => tokenEnds(this.tokenizer, text),
       scoring: {
         tokenLogProbs: (text, options) => scoreText(this.engine, text, options),
+        logLikelihood: async (prompt, text, signal) => {
+          const { logProbs } = await this.score(text, { given: prompt, signal });
+          return { logProb: logProbs.reduce((sum, value) => sum + value, 0), tokens: logProbs.length };
+        },
         choose: (prompt, labels, signal) => {
           mustChat(this);
           return this.choose(prompt, labels, { signal });

@@ -5,6 +5,7 @@ import type { LanguageModel } from "./language-model.js";
 export function likelihoodOf(model: LanguageModel | undefined): SelectContext["logLikelihood"] {
   const scoring = model?.scoring;
   if (scoring === undefined) return undefined;
+  if (scoring.logLikelihood !== undefined) return scoring.logLikelihood.bind(scoring);
   return async (prompt, continuation, signal) => {
     let logProb = 0;
     let tokens = 0;

@@ -7,6 +7,9 @@ export interface TextScoring {
    *  read from its own beginning; of all but the first, only the second half is scored. So no token has less than half a window
    *  before it, and what is held does not grow with the text. Default window: the model's context, 4,096 at most. */
   tokenLogProbs(text: string, options?: TokenLogProbOptions): AsyncIterable<TokenLogProbs>;
+  /** Sum of the log-probabilities of a text's tokens after a prompt, and how many they are; only the text's tokens are scored, and what
+   *  prompts have in common is read once. Where it is missing, `tokenLogProbs` of both together gives the same. */
+  logLikelihood?(prompt: string, text: string, signal?: AbortSignal): Promise<{ logProb: number; tokens: number }>;
   /** Probability of each label as what the model says first when asked this, over everything that it could say; one reading of
    *  the prompt. Labels of several tokens: the product over their tokens. */
   choose(prompt: string, labels: readonly string[], signal?: AbortSignal): Promise<Float32Array>;
