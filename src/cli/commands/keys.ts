@@ -1,5 +1,7 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
+import { nearest, QuireError } from "../../errors.js";
+import { suggestion } from "../../method.js";
 import { padEnd } from "../layout.js";
 import { examples, number, outputOptions } from "../options.js";
 import type { Session } from "../session.js";
@@ -20,10 +22,21 @@ export function define(command: Command): void {
   fileOptions(add, ["quire keys add anna --keys keys.json", "quire keys add ci --rate 60 --keys keys.json"]);
   add.action(start(runAdd));
   const list = command.command("list").description("names of the keys");
-  fileOptions(list, ["quire keys list --keys keys.json"]).action(start(runList));
+  fileOptions(list, ["quire keys list --keys keys.json", "quire keys list --json"]).action(start(runList));
   const remove = command.command("rm").description("remove a key; a running server forgets it within a second");
   remove.argument("<name>", "whose it is");
-  fileOptions(remove, ["quire keys rm anna --keys keys.json"]).action(start(runRemove));
+  fileOptions(remove, ["quire keys rm anna --keys keys.json", "quire keys rm anna --json"]).action(start(runRemove));
+  command.action((_options: unknown, self: Command) => {
+    const [given] = self.args;
+    if (given === undefined) return self.outputHelp();
+    const known = self.commands.map((one) => one.name());
+    throw new QuireError("bad-option", `\`quire keys\` has no command "${given}".`, {
+      got: given,
+      expected: known.join(", "),
+      fix: suggestion(nearest(given, known)),
+    });
+  });
+  command.allowExcessArguments();
 }
 
 function fileOptions(command: Command, shown: readonly string[]): Command {
