@@ -29,16 +29,16 @@ const setting: Setting = {
   },
   seeds: 3,
   shared: { users: 50, sharedPrompt: 1000, ownPrompt: 32, output: 8 },
-  budgets: [16, 32, 136, 264],
+  budgets: [16, 32, 72, 264],
   virtualRequests: 400,
 };
 const quickSetting: Setting = {
   mixed: {
     ...{ chats: 6, chatPrompt: 24, chatOutput: 32, chatGapMs: 100 },
-    ...{ documents: 1, documentPrompt: 768, documentOutput: 4, documentGapMs: 800 },
+    ...{ documents: 1, documentPrompt: 1024, documentOutput: 4, documentGapMs: 800 },
   },
   seeds: 1,
-  shared: { users: 5, sharedPrompt: 384, ownPrompt: 8, output: 2 },
+  shared: { users: 4, sharedPrompt: 256, ownPrompt: 8, output: 2 },
   budgets: [],
   virtualRequests: 120,
 };
@@ -57,7 +57,7 @@ async function run({ quick, progress, seed, threads = 2, model }: BenchOptions):
     progress("measuring what passes cost");
     const costs = await engine.costs();
     const targetMs = targetFor(costs, mixed.documentPrompt);
-    const ours = "sarathi:budget=72";
+    const ours = "sarathi:budget=136";
     const timed = `sarathi:tbt-target=${targetMs}`;
     const schedules = [ours, timed, "whole-prefill", "request-level", ...(quick ? [] : ["prefill-only:budget=72"])];
     const all = [...schedules, ...budgets.map((budget) => `sarathi:budget=${budget}`)];

@@ -35,9 +35,9 @@ const setting: Setting = {
 const quickSetting: Setting = {
   mixed: {
     ...{ chats: 6, chatPrompt: 24, chatOutput: 32, chatGapMs: 100 },
-    ...{ documents: 1, documentPrompt: 768, documentOutput: 4, documentGapMs: 800 },
+    ...{ documents: 1, documentPrompt: 1024, documentOutput: 4, documentGapMs: 800 },
   },
-  shared: { users: 5, sharedPrompt: 384, ownPrompt: 8, output: 2 },
+  shared: { users: 4, sharedPrompt: 256, ownPrompt: 8, output: 2 },
   users: [8],
   batchPrompt: 16,
   batchTokens: 24,
@@ -58,7 +58,7 @@ async function run({ quick, progress, seed, threads = 2, model }: BenchOptions):
   const engine = await openEngine(built, path, threads);
   const text = cutter(engine.tokenizer, Math.max(...users) * batchPrompt, seed);
   const prompts = Array.from({ length: Math.max(...users) }, () => text(batchPrompt));
-  const ours = "sarathi:budget=72";
+  const ours = "sarathi:budget=136";
   try {
     progress("measuring what passes cost");
     const costs = await engine.costs();

@@ -26,6 +26,7 @@ describe("pass costs", () => {
     expect(attendedKeys(3, 10)).toBe(11 + 12 + 13);
     expect(withRows(noLoad, 3, 10)).toEqual({ rows: 3, keys: 36, tiledKeys: 0 });
     expect(withRows(few(3, 36), 64, 0)).toEqual({ rows: 67, keys: 36, tiledKeys: 64 * 32.5 });
+    expect(withRows(noLoad, 65, 0)).toEqual({ rows: 65, keys: 0, tiledKeys: 128 * 64.5 });
   });
 
   it("find the most rows that fit, by trying all of them", () => {

@@ -21,8 +21,9 @@ export const noLoad: PassLoad = { rows: 0, keys: 0, tiledKeys: 0 };
 
 /** A pass that also carries `rows` rows of a sequence with `held` entries. */
 export function withRows(load: PassLoad, rows: number, held: number): PassLoad {
-  const keys = attendedKeys(rows, held);
   const tiled = rows >= tiledRows;
+  // A tile that is not full costs as much as a full one.
+  const keys = attendedKeys(tiled ? Math.ceil(rows / tiledRows) * tiledRows : rows, held);
   return {
     rows: load.rows + rows,
     keys: load.keys + (tiled ? 0 : keys),

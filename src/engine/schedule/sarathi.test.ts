@@ -66,6 +66,17 @@ describe("what cannot be cut, what drafts, and what is capped", () => {
     ]);
   });
 
+  it("cuts slices to full tiles where they have several, and leaves shorter ones as they are", () => {
+    const plan = (budget: number, rows: number) =>
+      planner(budget)
+        .plan({ ...pass, running: [demand(1, 1), demand(2, rows)] })
+        .at(-1)?.rows;
+    expect(plan(72, 500)).toBe(64);
+    expect(plan(200, 500)).toBe(192);
+    expect(plan(60, 500)).toBe(59);
+    expect(plan(200, 150)).toBe(150);
+  });
+
   it("leaves room for a short prompt beside a capped long one", () => {
     const running = [demand(1, 500), demand(2, 10)];
     expect(planner(32, 8, 16).plan({ ...pass, running })).toEqual([

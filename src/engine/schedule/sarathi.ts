@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { QuireError } from "../../errors.js";
-import { noLoad, type PassCosts, type PassLoad, withRows } from "./pass-costs.js";
+import { noLoad, type PassCosts, type PassLoad, tiledRows, withRows } from "./pass-costs.js";
 import { type PassDemand, type SequenceDemand, type Share, schedule } from "./planner.js";
 
 /** SARATHI: decoding rows always run; prompts come in slices that fill what a row budget leaves.
@@ -10,8 +10,9 @@ import { type PassDemand, type SequenceDemand, type Share, schedule } from "./pl
  *  Does     each pass: all decoding rows; then a slice of each prompt that has begun, oldest first; then new prompts in the order of the
  *           queue, until the budget is used up. With `tbt-target` the budget of a pass is what the measured costs allow
  *  Cost     planning O(sequences); weights are read once a slice instead of once a prompt
- *  Differs  rows of a decoder that drafts are decoding rows, however many; with `tbt-target` a prompt gets at least 8 rows a pass, or
- *           it would never end on a machine that misses the target by decoding alone
+ *  Differs  a slice of 64 rows or more that ends inside its prompt has a multiple of 64, the tile of attention on processors; rows of
+ *           a decoder that drafts are decoding rows, however many; with `tbt-target` a prompt gets at least 8 rows a pass, or it would
+ *           never end on a machine that misses the target by decoding alone
  *  Not      whole-prefill, prefill-only, request-level (its baselines); chunks of documents are something else, so parts of a
  *           prompt are called slices
  *  Errors   bad-option when the budget is smaller than the number of sequences that may run at once */
@@ -77,6 +78,12 @@ function timedRoom(costs: PassCosts, targetMs: number, most: number): Room {
   };
 }
 
+/** Of `rows` at most `most`; a slice that ends inside the prompt and has several tiles of rows has full ones. */
+function fullTiles(rows: number, most: number): number {
+  if (rows <= most || most < tiledRows) return Math.min(rows, most);
+  return most - (most % tiledRows);
+}
+
 function planSlices({ running, waiting, seats, admit }: PassDemand, room: Room, cap: number): Share[] {
   const shares: Share[] = [];
   let chosen: Chosen = { load: noLoad, slices: 0 };
@@ -87,7 +94,7 @@ function planSlices({ running, waiting, seats, admit }: PassDemand, room: Room, 
   const addSlice = (demand: SequenceDemand): boolean => {
     const left = room(chosen, demand.held);
     // What cannot be cut runs as soon as anything of it may, or it would never run.
-    const rows = demand.whole && left > 0 ? demand.rows : Math.min(demand.rows, left, cap > 0 ? cap : demand.rows);
+    const rows = demand.whole && left > 0 ? demand.rows : fullTiles(demand.rows, Math.min(left, cap > 0 ? cap : left));
     if (rows <= 0) return false;
     add(demand, rows, 1);
     return true;
