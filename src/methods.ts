@@ -139,6 +139,7 @@ const loaders: Loaders = {
     cake: async () => (await import("./cache/cake.js")).cake,
     "lazy-eviction": async () => (await import("./cache/lazy-eviction.js")).lazyEviction,
     chelsea: async () => (await import("./cache/chelsea.js")).chelsea,
+    spatten: async () => (await import("./cache/spatten.js")).spatten,
     chunkllm: async () => (await import("./cache/chunkllm.js")).chunkllm,
   },
   decoder: {

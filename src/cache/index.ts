@@ -9,4 +9,5 @@ export * from "./policy.js";
 export { random } from "./random.js";
 export type * from "./reading/layer-reading.js";
 export { snapkv } from "./snapkv.js";
+export { spatten } from "./spatten.js";
 export { window } from "./window.js";
