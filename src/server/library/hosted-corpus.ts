@@ -119,7 +119,10 @@ export class HostedCorpus {
     return Object.entries(this.record.files).map(([uri, { name, bytes }]) => {
       const row = this.#rows.get(uri);
       if (row !== undefined) return stateOf(name, bytes, row);
-      return { name, bytes, status: this.status === "failed" ? "failed" : "in_progress" };
+      if (this.status === "indexing") return { name, bytes, status: "in_progress" };
+      // The walk passes over what cannot be text, as pictures and archives, without a row.
+      const problem = this.status === "ready" ? "It was left out: no reader knows its form." : undefined;
+      return { name, bytes, status: "failed", problem };
     });
   }
 
