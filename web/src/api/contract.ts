@@ -105,6 +105,8 @@ export interface MapNode {
   readonly size: number;
   readonly children?: readonly MapNode[];
   readonly chunk?: Place;
+  /** On the root while topics are still being worked out: folders stand in for them. */
+  readonly provisional?: boolean;
 }
 
 export interface Pass {

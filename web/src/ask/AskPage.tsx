@@ -30,7 +30,7 @@ interface OpenSource {
 /** A question to a corpus: the answer with numbered citations, the evidence, and the source beside them. */
 export function AskPage() {
   const id = useIdOn("ask");
-  const corpora = useLoaded(listCorpora, "corpora");
+  const corpora = useLoaded(listCorpora, "corpora", 10_000);
   const methods = useLoaded(listMethods, "methods");
   const corpus = corpora.value?.find((one) => one.id === id) ?? corpora.value?.[0];
   const [text, setText] = useState("");
@@ -204,6 +204,7 @@ function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps)
           <span className="turn-writing">
             <span className="turn-pulse" aria-hidden="true" />
             {text !== "" ? "Writing" : progressWords(progress)}
+            {evidence.length > 0 && `, ${counted(evidence.length, "passage")} found`}
           </span>
           {text === "" && share !== undefined && (
             <span className="meter answer-meter">
@@ -238,7 +239,7 @@ function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps)
       <p className="visually-hidden" aria-live="polite">
         {state === "running" ? "The answer is being written." : "The answer ended."}
       </p>
-      {cited.length > 0 && (
+      {cited.length > 0 && state !== "running" && (
         <>
           <div className="evidence-head">
             <h3 className="section-title">Evidence</h3>

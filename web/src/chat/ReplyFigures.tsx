@@ -1,4 +1,4 @@
-import { counted, duration, whole } from "../ui/amounts.js";
+import { bytes, counted, duration, whole } from "../ui/amounts.js";
 import type { ReplyStats } from "./conversations.js";
 
 /** What a reply took: tokens, speed, how much of the prompt was there already, and what the server adds. */
@@ -36,13 +36,21 @@ export function ReplyFigures({ stats }: { stats: ReplyStats }) {
   );
 }
 
+/** Counted here already, or said by other words. */
+const known = new Set(["cached_tokens", "seconds", "seconds_to_first_token", "stats"]);
+
 function flat(details: Readonly<Record<string, unknown>>, before = ""): [string, string][] {
   return Object.entries(details).flatMap(([key, value]): [string, string][] => {
-    const name = `${before}${key.replaceAll("_", " ")}`;
     if (typeof value === "object" && value !== null && !Array.isArray(value)) {
-      return flat(value as Record<string, unknown>, `${name}, `);
+      return flat(value as Record<string, unknown>, key === "stats" ? before : `${before}${key} `);
     }
-    if (value === null || value === undefined || value === "") return [];
-    return [[name, typeof value === "number" ? whole(Math.round(value * 1000) / 1000) : String(value)]];
+    if (known.has(key) || value === null || value === undefined || value === "") return [];
+    const name = `${before}${key.replaceAll("_", " ")}`;
+    return [[name.charAt(0).toUpperCase() + name.slice(1), figure(key, value)]];
   });
+}
+
+function figure(key: string, value: unknown): string {
+  if (typeof value !== "number") return String(value);
+  return key.endsWith("bytes") ? bytes(value) : whole(Math.round(value * 1000) / 1000);
 }

@@ -4,10 +4,12 @@ const words = { waiting: "Waiting", sending: "Sending", sent: "Sent", failed: "R
 
 /** Files on their way. */
 export function UploadList({ uploads }: { uploads: readonly Upload[] }) {
-  if (uploads.length === 0) return null;
+  // What has been sent stands in the list of files by now.
+  const shown = uploads.filter(({ state }) => state !== "sent");
+  if (shown.length === 0) return null;
   return (
     <ul className="uploads" aria-label="Uploads">
-      {uploads.map(({ name, state, share, problem }) => (
+      {shown.map(({ name, state, share, problem }) => (
         <li key={name}>
           <span className="upload-name">{name}</span>
           <span className={`small ${state === "failed" ? "upload-failed" : "faint"}`}>{problem ?? words[state]}</span>

@@ -1,5 +1,5 @@
-import { useCallback, useRef, useState } from "react";
-import type { Corpus, Place } from "../api/contract.js";
+import { useCallback, useEffect, useRef, useState } from "react";
+import type { Corpus, MapNode, Place } from "../api/contract.js";
 import { listCorpora, readMap } from "../api/corpora.js";
 import { useLoaded } from "../api/use-loaded.js";
 import { replace, useIdOn } from "../app/route.js";
@@ -39,7 +39,13 @@ export function MapPage() {
 const none: readonly Place[] = [];
 
 function CorpusMap({ corpus }: { corpus: Corpus }) {
-  const map = useLoaded((signal) => readMap(corpus.id, signal), `map ${corpus.id}`);
+  const [again, setAgain] = useState<number | undefined>();
+  const map = useLoaded((signal) => readMap(corpus.id, signal), `map ${corpus.id}`, again);
+  const provisional = map.value?.provisional === true;
+  const shown = useRef<MapNode | undefined>(undefined);
+  // One stand-in for the other would only throw the reader back to the whole.
+  if (!(provisional && shown.current?.provisional === true)) shown.current = map.value ?? shown.current;
+  useEffect(() => setAgain(provisional ? 5000 : undefined), [provisional]);
   const [lights, setLights] = useState(() => lightsFor(corpus.id));
   const [open, setOpen] = useState<Place | undefined>();
   const opener = useRef<Element | null>(null);
@@ -48,11 +54,12 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
     if (opener.current instanceof HTMLElement) opener.current.focus();
   }, []);
 
-  if (map.error !== undefined) {
+  const root = shown.current;
+  if (map.error !== undefined && root === undefined) {
     return <ErrorNotice error={map.error} action={<Button onClick={map.reload}>Try again</Button>} />;
   }
-  if (map.value === undefined) return <p className="map-wait">Drawing the map</p>;
-  if ((map.value.children?.length ?? 0) === 0) {
+  if (root === undefined) return <p className="map-wait">Drawing the map</p>;
+  if ((root.children?.length ?? 0) === 0) {
     return (
       <Empty title="Nothing to draw yet">
         <p>The map appears once files have been indexed.</p>
@@ -62,6 +69,9 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
   return (
     <div className="with-source map-view" data-open={open !== undefined}>
       <div className="map-main">
+        {provisional && (
+          <Notice look="note">The topics are being worked out. Until then the map shows folders and files.</Notice>
+        )}
         {lights !== undefined && (
           <Notice
             look="note"
@@ -81,7 +91,7 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
           </Notice>
         )}
         <MapCanvas
-          root={map.value}
+          root={root}
           title={corpus.name}
           lit={lights?.places ?? none}
           onOpen={(place) => {

@@ -1,7 +1,7 @@
 import { listMethods, listModels } from "../api/server.js";
 import { useLoaded } from "../api/use-loaded.js";
 import { useServer } from "../app/server-state.js";
-import { bytes, duration, whole } from "../ui/amounts.js";
+import { bytes, counted, duration, whole } from "../ui/amounts.js";
 import { Button } from "../ui/Button.js";
 import { ErrorNotice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
@@ -40,7 +40,7 @@ export function ModelsPage() {
           <Fact name="Window" value={server === undefined ? undefined : `${whole(server.context_tokens)} tokens`} />
           <Fact
             name="Device"
-            value={server === undefined ? undefined : `${server.device}, ${server.threads} threads`}
+            value={server === undefined ? undefined : `${server.device}, ${counted(server.threads, "thread")}`}
           />
           <Fact name="Schedule" value={server?.schedule} />
           <Fact name="Up for" value={server === undefined ? undefined : duration(server.uptime_seconds)} />

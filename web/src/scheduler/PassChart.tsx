@@ -111,7 +111,7 @@ export function PassChart({ passes, users, chosen, onChoose }: PassChartProps) {
         })}
         {width > 0 && (
           <>
-            <text className="axis-text" x={left} y={height - 4}>
+            <text className="axis-text" x={Math.min(Math.max(left, x(0)), width - 120)} y={height - 4}>
               {seconds > 0 ? `${duration(seconds)} ago` : ""}
             </text>
             <text className="axis-text" x={width} y={height - 4} textAnchor="end">

@@ -3,7 +3,7 @@ import { cancelRequest, listRequests } from "../api/server.js";
 import { useLoaded } from "../api/use-loaded.js";
 import { useServer } from "../app/server-state.js";
 import { useShortcut } from "../app/shortcuts.js";
-import { bytes, whole } from "../ui/amounts.js";
+import { bytes, duration, whole } from "../ui/amounts.js";
 import { Button } from "../ui/Button.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
@@ -67,8 +67,8 @@ export function SchedulerPage() {
           <Gauge name="Rows in the last pass" value={last === undefined ? "–" : whole(rowsOf(last))} />
           <Gauge
             name="Time of a pass"
-            value={usual === undefined ? "–" : `${usual.toFixed(1)} ms`}
-            about={slow === undefined ? undefined : `99% within ${slow.toFixed(1)} ms`}
+            value={usual === undefined ? "–" : milliseconds(usual)}
+            about={slow === undefined ? undefined : `99% within ${milliseconds(slow)}`}
           />
           <Gauge
             name="Cache memory"
@@ -142,6 +142,8 @@ export function SchedulerPage() {
     </div>
   );
 }
+
+const milliseconds = (ms: number): string => (ms < 1000 ? `${ms.toFixed(1)} ms` : duration(ms / 1000));
 
 function Gauge({ name, value, about, share }: { name: string; value: string; about?: string; share?: number }) {
   return (
