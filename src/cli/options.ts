@@ -71,7 +71,11 @@ export function generationOptions(command: Command): Command {
 export function corpusOptions(command: Command): Command {
   return command
     .addOption(new Option("--embedder <name>", 'embedding model, or "none" for words only').env("QUIRE_EMBEDDER"))
-    .addOption(new Option("--chunker <chunker>", "how documents are cut, as sentence").env("QUIRE_CHUNKER"))
+    .addOption(
+      new Option("--chunker <chunker>", "how documents are cut, as sentence or meta-chunking:by=perplexity").env(
+        "QUIRE_CHUNKER",
+      ),
+    )
     .addOption(new Option("--include <glob...>", "only these files"))
     .addOption(new Option("--exclude <glob...>", "not these files"));
 }
@@ -89,6 +93,20 @@ export function number(
   range: { least?: number; most?: number; whole?: boolean } = {},
 ): Option {
   const option = new Option(flags, description).argParser((text) => parseNumber(flags, text, range));
+  return env === undefined ? option : option.env(env);
+}
+
+/** A number, or one word in its place. */
+export function numberOr(
+  word: string,
+  flags: string,
+  description: string,
+  env: string | undefined,
+  range: { least?: number; most?: number; whole?: boolean } = {},
+): Option {
+  const option = new Option(flags, description).argParser((text) =>
+    text === word ? word : parseNumber(flags, text, range),
+  );
   return env === undefined ? option : option.env(env);
 }
 

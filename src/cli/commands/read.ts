@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import type { SkippedPath } from "../../corpus/walk.js";
 import { isQuireError, QuireError } from "../../errors.js";
-import type { ReadPlan } from "../../programs/read.js";
+import type { ReadOptions, ReadPlan } from "../../programs/read.js";
+import type { ReadSessionOptions } from "../../read-session.js";
 import { count, seconds } from "../layout.js";
 import { checkFolder } from "../open-folder.js";
 import { openModel } from "../open-model.js";
@@ -12,6 +13,7 @@ import {
   type ModelFlags,
   modelOptions,
   number,
+  numberOr,
   outputOptions,
 } from "../options.js";
 import { openReadLog } from "../read-log.js";
@@ -26,7 +28,7 @@ export interface Flags extends ModelFlags, GenerationFlags {
   readonly exclude?: string[];
   readonly plan?: boolean;
   readonly fresh?: boolean;
-  readonly part?: number;
+  readonly part?: number | "auto";
   readonly parallel?: number;
   readonly maxCalls?: number;
   /** True, or levels of topics. */
@@ -42,14 +44,29 @@ export function define(command: Command): void {
   modelOptions(command)
     .addOption(new Option("--plan", "show the tree of calls and its cost, and stop"))
     .addOption(new Option("--fresh", "make all calls again, also those of a run that was stopped"))
-    .addOption(number("--part <tokens>", "most tokens read by one call", "QUIRE_PART", { least: 50, whole: true }))
+    .addOption(
+      numberOr(
+        "auto",
+        "--part <tokens>",
+        "most tokens read by one call, or auto: as measured of the model",
+        "QUIRE_PART",
+        {
+          least: 50,
+          whole: true,
+        },
+      ),
+    )
     .addOption(number("--parallel <n>", "calls at the same time", "QUIRE_PARALLEL", { least: 1, whole: true }))
     .addOption(number("--max-calls <n>", "stop before this many calls", undefined, { least: 1, whole: true }))
     .addOption(
       new Option("--topics [levels]", "answer topic by topic, joined up the tree of `quire map`; needs an index"),
     )
     .addOption(new Option("--embedder <name>", 'for --topics: embedding model, or "none"').env("QUIRE_EMBEDDER"))
-    .addOption(new Option("--chunker <chunker>", "how documents are cut, as sentence").env("QUIRE_CHUNKER"))
+    .addOption(
+      new Option("--chunker <chunker>", "how documents are cut, as sentence or meta-chunking:by=perplexity").env(
+        "QUIRE_CHUNKER",
+      ),
+    )
     .addOption(new Option("--include <glob...>", "only these files"))
     .addOption(new Option("--exclude <glob...>", "not these files"));
   generationOptions(command);
@@ -57,6 +74,7 @@ export function define(command: Command): void {
     'quire read book.txt "Summarise"',
     'quire read ./minutes "Which decisions were taken about the budget?" --plan',
     'quire read ./docs "What is promised to users?" --topics',
+    'quire read ./minutes "Summarise" --part auto --parallel 4',
     'quire read ./src "List every environment variable." --model qwen3-1.7b --json',
   ]);
   command.action(start(run));
@@ -75,18 +93,30 @@ async function run(session: Session, target: string, instruction: string, flags:
   const opened = await openModel(session, flags);
   const { model } = opened;
   try {
-    const options = {
+    const options: ReadSessionOptions & { read: Partial<ReadOptions> } = {
       model,
       chunker: flags.chunker,
       files: { include: flags.include, exclude: flags.exclude },
       signal: session.signal,
+      onNotice: (notice: string) => session.warn(notice),
       read: {
-        ...(flags.part === undefined ? {} : { part: flags.part }),
+        ...(typeof flags.part === "number" ? { part: flags.part } : {}),
         ...(flags.maxTokens === undefined ? {} : { answer: flags.maxTokens }),
       },
     };
     const text = await readableText(target, options);
     warnOfSkipped(session, text.skipped);
+    if (flags.part === "auto") {
+      const { modelSizing } = await import("../model-sizing.js");
+      const { sizeReading } = await import("../../programs/read-sizing.js");
+      const calibration = await modelSizing(session, model, opened.where);
+      const input = { instruction, chunks: text.chunks };
+      const sizing = sizeReading(input, model, options.read, { calibration, workers: flags.parallel });
+      options.read = { ...options.read, part: sizing.part };
+      session.hint(
+        `Parts of ${count(sizing.part, "token")}: about ${seconds(sizing.seconds)} by what was measured of ${model.id}.`,
+      );
+    }
     const plan = planReading(text, instruction, options);
     if (flags.plan) return writePlan(session, plan, model.id);
     const { log, remove } = await openReadLog(target, instruction, model.id, flags);
