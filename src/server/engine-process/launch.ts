@@ -1,6 +1,5 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import type { ChildProcess } from "node:child_process";
+import { forkModule } from "../fork-module.js";
 import type { FromEngine, ToEngine } from "./protocol.js";
 
 /** Starts an engine process and carries messages. */
@@ -20,17 +19,10 @@ export interface LinkEvents {
 
 export type Launch = (events: LinkEvents) => EngineLink;
 
-const fromSource = import.meta.url.endsWith(".ts");
 const lastWords = 2000;
 
 export const launchEngineProcess: Launch = (events) => {
-  const entry = fileURLToPath(new URL(fromSource ? "./worker.ts" : "./worker.js", import.meta.url));
-  const child = fork(entry, [], {
-    serialization: "advanced",
-    stdio: ["ignore", "ignore", "pipe", "ipc"],
-    execArgv: fromSource ? ["--import", typescriptLoader()] : [],
-  });
-  return linkTo(child, events);
+  return linkTo(forkModule(import.meta.url, "worker"), events);
 };
 
 function linkTo(child: ChildProcess, { onMessage, onExit }: LinkEvents): EngineLink {
@@ -58,9 +50,4 @@ function linkTo(child: ChildProcess, { onMessage, onExit }: LinkEvents): EngineL
     },
     kill: () => child.kill("SIGKILL"),
   };
-}
-
-/** Only where the sources run unbuilt, as in tests. */
-function typescriptLoader(): string {
-  return pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
 }

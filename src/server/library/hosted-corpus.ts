@@ -2,7 +2,6 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { type CorpusIndex, openCorpusIndex } from "../../corpus/index/corpus-index.js";
 import type { FileRow } from "../../corpus/index/rows.js";
-import type { MapNode } from "../../corpus/map/map-node.js";
 import { Corpus } from "../../corpus-session.js";
 import { isQuireError } from "../../errors.js";
 import { partOf } from "../../methods.js";
@@ -10,6 +9,8 @@ import type { LanguageModel } from "../../programs/language-model.js";
 import { writeAtomically } from "../../weights/atomic-file.js";
 import { Listeners } from "../engine/listeners.js";
 import { asApiError, notFound } from "../http/api-error.js";
+import type { MapRequest } from "../map-process/map-request.js";
+import { CorpusAtlas, type ShownMap } from "./corpus-atlas.js";
 import { indexedFiles } from "./indexed-files.js";
 import type { LibraryEngine } from "./library-engine.js";
 import { diskName, shownName } from "./names.js";
@@ -65,7 +66,7 @@ export class HostedCorpus {
   #again = false;
   #updatedAt = 0;
   #lastEvent: CorpusEvent | undefined;
-  #map: { readonly version: string; readonly root: Promise<MapNode> } | undefined;
+  readonly #atlas: CorpusAtlas;
 
   static async open(options: HostedCorpusOptions): Promise<HostedCorpus> {
     const { record, home, engine } = options;
@@ -100,6 +101,7 @@ export class HostedCorpus {
             onDisk: (name) => this.#onDisk(name) ?? name,
           });
     this.#sources = new SourceReader(this.#index.folder);
+    this.#atlas = new CorpusAtlas(this.#index, this.#stop.signal);
   }
 
   get readOnly(): boolean {
@@ -171,8 +173,8 @@ export class HostedCorpus {
     await this.#updating;
   }
 
-  /** The corpus to ask and search; looks for changed files now and then. */
-  async corpus(model?: LanguageModel): Promise<Corpus> {
+  /** The corpus to ask and search, or one topic of it; looks for changed files now and then. */
+  async corpus(model?: LanguageModel, scope?: string): Promise<Corpus> {
     if (Date.now() - this.#updatedAt > refreshAfterMs) this.refresh();
     const { embed } = this.#options.engine;
     const embedder =
@@ -182,7 +184,8 @@ export class HostedCorpus {
             embed: (texts: readonly string[], options: { signal?: AbortSignal } = {}) => embed(texts, options.signal),
             close: async () => {},
           };
-    return new Corpus(this.#index, embedder, await partOf("selector", "hybrid"), model);
+    const index = scope === undefined ? this.#index : await this.#atlas.scoped(scope, this.#mapRequest());
+    return new Corpus(index, embedder, await partOf("selector", "hybrid"), model);
   }
 
   /** Lines of a file that is indexed, and of no other. */
@@ -195,17 +198,10 @@ export class HostedCorpus {
     return this.#sources.lines({ uri, stamp: row.sha256, start, end }, () => this.#index.document(file, signal));
   }
 
-  async map(): Promise<MapNode> {
+  async map(): Promise<ShownMap> {
     if (this.chunks === 0) return { id: "root", name: this.record.name, size: 0, children: [] };
-    const version = await this.#index.version();
-    if (this.#map?.version !== version) {
-      const root = this.corpus().then(async (corpus) => (await corpus.map({ title: this.record.name })).root);
-      this.#map = { version, root };
-      root.catch(() => {
-        this.#map = undefined;
-      });
-    }
-    return this.#map.root;
+    const files = this.files().filter(({ status }) => status === "completed");
+    return this.#atlas.map(this.#mapRequest(), files);
   }
 
   async close(): Promise<void> {
@@ -264,6 +260,12 @@ export class HostedCorpus {
     this.problem = problem;
   }
 
+  #mapRequest(): MapRequest {
+    const { files, name: title } = this.record;
+    const names = this.readOnly ? undefined : mapValues(files, ({ name }) => name);
+    return { folder: this.#index.folder, indexFolder: this.#index.indexFolder, title, names };
+  }
+
   #onDisk(name: string): string | undefined {
     return Object.entries(this.record.files).find(([, file]) => file.name === name)?.[0];
   }
@@ -273,6 +275,10 @@ export class HostedCorpus {
     if (home !== undefined) return home;
     throw readOnly(this.record.name);
   }
+}
+
+function mapValues<Value, Made>(record: Record<string, Value>, make: (value: Value) => Made): Record<string, Made> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, make(value)]));
 }
 
 function stateOf(name: string, bytes: number, { problem, detail }: FileRow): CorpusFile {

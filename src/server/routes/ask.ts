@@ -103,11 +103,10 @@ async function ask(
     const why = hosted.status === "indexing" ? "is being indexed; nothing can be asked yet" : "holds no text";
     throw badRequest(`The corpus ${hosted.record.name} ${why}.`, undefined, "corpus_empty");
   }
-  const corpus = await hosted.corpus(engine.modelFor(user));
+  const corpus = await hosted.corpus(engine.modelFor(user), request.scope ?? undefined);
   return corpus.ask(request.question, {
     ask: request.max_tokens ? { answer: request.max_tokens } : {},
     selector: request.selector ?? undefined,
-    scope: request.scope ?? undefined,
     seed: request.seed ?? undefined,
     signal,
     onEvent,

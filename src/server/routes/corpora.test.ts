@@ -64,8 +64,16 @@ describe("a corpus of files that were sent", () => {
       lines: ["The widget server listens on port 4711."],
       total_lines: 6,
     });
-    const map = await json(await app.request(`/v1/corpora/${id}/map`));
+    let map: Json;
+    do map = await json(await app.request(`/v1/corpora/${id}/map`));
+    while (map.provisional === true);
     expect(map).toMatchObject({ name: "Widgets", size: port.length + people.length });
+    const scope = map.children.find(({ chunk }: Json) => chunk?.file === "people.md")?.id ?? map.children[0].id;
+    const scoped = await json(await post(`/v1/corpora/${id}/ask`, { question: "Who signs the tag?", scope }));
+    const scopedFiles = new Set(scoped.evidence.map(({ file }: Json) => file));
+    expect(scopedFiles.size).toBe(1);
+    const unknown = await post(`/v1/corpora/${id}/ask`, { question: "Who?", scope: "bicycles" });
+    expect([unknown.status, (await json(unknown)).error.code]).toEqual([404, "not_found"]);
 
     expect((await app.request(`/v1/corpora/${id}/files/docs%2Fport.md`, { method: "DELETE" })).status).toBe(200);
     expect((await settled(server, id)).chunks).toBe(1);
