@@ -37,7 +37,7 @@ export const methods: readonly MethodRow[] = [
     chunkllm: ["2510.02361", "Small trained adapters pick the chunks that each layer reads"],
   }),
   ...published("engine", {
-    sarathi: ["2308.16369", "Cut long prompts into slices and let decodes ride along"],
+    sarathi: ["2308.16369", "Cut long prompts into slices and let decodes ride along", "works"],
     "cache-craft": ["2502.15734", "Reuse the cache of retrieved chunks at any position, repair a few tokens"],
     blockllm: ["2404.18322", "Serve many fine-tuned models from one zoo of shared blocks"],
     expertflow: ["2410.17954", "Predict a token's experts and keep those in fast memory"],

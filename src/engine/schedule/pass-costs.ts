@@ -36,10 +36,10 @@ export interface KeyCosts {
   readonly tiledMs: number;
 }
 
-/** How much a pass moves the correction, up and down: late passes are noticed at once, luck is trusted slowly. In balance a
- *  tenth of the passes lies above the prediction. */
-const up = 0.09;
-const down = 0.01;
+/** How much a pass moves the correction, up and down: late passes are noticed at once, luck is trusted slowly. In balance one pass in
+ *  forty lies above the prediction. */
+const up = 0.1;
+const down = 0.0025;
 
 export class PassCosts {
   readonly points: readonly CostPoint[];
