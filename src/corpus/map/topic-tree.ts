@@ -31,8 +31,13 @@ export interface TopicTree {
 const leastChunks = 24;
 /** A topic of more chunks is divided further. */
 const largestLeaf = 40;
-/** Above this the spectral step takes minutes; Leiden finds the first groups in seconds. */
+/** Up to this many chunks the number of first groups is estimated; above that takes minutes, so a fixed number is taken, and what comes
+ *  out is divided again by itself. Above the second, Leiden finds the first groups in seconds. */
+const estimatedUpTo = 1200;
 const spectralUpTo = 12_000;
+const firstGroups = 24;
+/** Of more connected parts each would be little more than a group. */
+const mostParts = 60;
 /** A connected part of fewer chunks is no topic of its own. */
 const smallestPart = 10;
 const deepest = 12;
@@ -112,13 +117,22 @@ class TopicRun {
   #communities(graph: CompressedGraph): CommunityTree | undefined {
     if (graph.edgeCount === 0) return undefined;
     const { seed = 0, signal } = this.options;
-    if (graph.nodeCount > spectralUpTo) {
+    const parts = graph.nodeCount <= estimatedUpTo ? 0 : largeParts(graph);
+    if (graph.nodeCount > spectralUpTo || parts > mostParts) {
       const of = leidenPartition(graph, { resolution: 1, randomness: 0.001 }, seededRandom(seed));
       const count = of.reduce((most, group) => Math.max(most, group + 1), 0);
       return communityTree(graph, of, joinByDensity(groupLinks(graph, of, count)), { levels: 0 });
     }
-    return bottomUpCommunities({ levels: 0 }).build(edgeListOf(graph), { seed, signal });
+    const groups = graph.nodeCount <= estimatedUpTo ? undefined : Math.max(firstGroups, parts + firstGroups / 2);
+    return bottomUpCommunities({ levels: 0, groups }).build(edgeListOf(graph), { seed, signal });
   }
+}
+
+function largeParts(graph: CompressedGraph): number {
+  const { count, of } = components(graph);
+  const sizes = new Int32Array(count);
+  for (const part of of) sizes[part]!++;
+  return sizes.reduce((parts, size) => parts + (size >= smallestPart ? 1 : 0), 0);
 }
 
 function edgeListOf(graph: CompressedGraph): EdgeList {
