@@ -80,32 +80,27 @@ test("a budget smaller than every passage gives nothing, and says why", async ()
 
 test("stops on time with the best so far, or with the order of the search where there was no time at all", async () => {
   const notes: SelectNote[] = [];
-  let calls = 0;
-  const slow = (ms: number): SelectContext => ({
-    ...context,
-    onNote: (note) => notes.push(note),
-    logLikelihood: async (prompt, continuation, signal) => {
-      calls += 1;
-      await new Promise<void>((resolve, reject) => {
-        const timer = setTimeout(resolve, ms);
-        signal?.addEventListener("abort", () => {
-          clearTimeout(timer);
-          reject(signal.reason);
-        });
-      });
-      return logLikelihood(prompt, continuation);
-    },
-  });
+  /** Answers so many calls, and hangs in the next one until it is stopped. */
+  const hangingAfter = (most: number): SelectContext => {
+    let calls = 0;
+    return {
+      ...context,
+      onNote: (note) => notes.push(note),
+      logLikelihood: async (prompt, continuation, signal) => {
+        if (++calls <= most) return logLikelihood(prompt, continuation);
+        return new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+      },
+    };
+  };
   const started = performance.now();
-  const part = corag({ seconds: 0.2, iterations: 1000 });
-  const some = await part.select(question, memorySource(chunks), { tokens: 40 }, slow(20));
-  expect(performance.now() - started).toBeLessThan(1000);
-  expect(calls).toBeGreaterThan(2);
+  const part = corag({ seconds: 1, iterations: 1000 });
+  const some = await part.select(question, memorySource(chunks), { tokens: 40 }, hangingAfter(9));
   expect(some.length).toBeGreaterThan(0);
   expect(some[0]!.reason).toContain("likelihood");
-  const none = await corag({ seconds: 0.01 }).select(question, memorySource(chunks), { tokens: 40 }, slow(500));
+  const none = await corag({ seconds: 0.1 }).select(question, memorySource(chunks), { tokens: 40 }, hangingAfter(0));
   expect(none.map(({ reason }) => reason.slice(0, 20))).toContain("Rank 1 in the search");
   expect(notes.at(-1)).toMatchObject({ kind: "fallback" });
+  expect(performance.now() - started).toBeLessThan(10_000);
 });
 
 test("being stopped is an error that carries what was found", async () => {

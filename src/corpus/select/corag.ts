@@ -7,7 +7,7 @@
  *  Cost     one search, then at most iterations × candidates values (one pass of the model each, or some products of vectors)
  *  Differs  values lie in (0, 1), so its constants are other than the paper's; the best-first lists are valued too, so that the
  *           answer is never worse than top-k by the same value; coverage looks at parts of a one-sentence question as well; the
- *           configuration agent needs trained weights, which do not exist yet, and is left out
+ *           configuration agent runs from a file of weights (option agent); weights come from training, and none are delivered
  *  Not      rerank (values passages alone), mmr (variety by a formula), meteora (no budget inside the choice)
  *  Errors   `unsupported` where there are neither likelihoods nor embeddings; `bad-input` where no passage has a usable value */
 
@@ -41,11 +41,15 @@ export const corag = selector({
       .enum(["any", "document"])
       .default("any")
       .describe("any: lists in every order; document: in the documents' order only, far fewer."),
+    agent: z
+      .string()
+      .optional()
+      .describe("File with the weights of a configuration agent, which then chooses reward, c, iterations and lambda."),
     seconds: z.number().positive().optional().describe("Most seconds; then the best list so far is taken."),
   }),
-  create: (options, label) => async (question, source, budget, context) => {
+  create: (chosen, label) => async (question, source, budget, context) => {
     const most = checkedBudget(budget);
-    const found = await source.search(question, { k: options.candidates, signal: context.signal });
+    const found = await source.search(question, { k: chosen.candidates, signal: context.signal });
     const candidates = distinct(found);
     if (candidates.length === 0) return [];
     const costs = candidates.map(({ chunk }) => context.countTokens(shownText(chunk)));
@@ -54,6 +58,7 @@ export const corag = selector({
       context.onNote?.({ kind: "dropped", text });
       return [];
     }
+    const options = chosen.agent === undefined ? chosen : await configured(chosen, question, candidates, context);
     const kind = kindAtHand(options.reward, context, "corag");
     const time = timeLimit(options.seconds, context.signal);
     let best: CombinationResult["best"];
@@ -95,6 +100,35 @@ export const corag = selector({
     return evidenceOf(best, candidates, kind, empty, result, label);
   },
 });
+
+/** Settings as the agent sees fit for this question; what it would value by and cannot be had is replaced, and said. */
+async function configured<Options extends { readonly agent?: string }>(
+  options: Options,
+  question: string,
+  candidates: readonly Candidate[],
+  context: SelectContext,
+) {
+  const { openConfigurationNetwork } = await import("./combine/configuration-network.js");
+  const network = await openConfigurationNetwork(options.agent ?? "");
+  if (context.embed === undefined) {
+    throw new QuireError(
+      "unsupported",
+      "The configuration agent looks at embeddings, and there is no embedding model.",
+      {
+        expected: "a folder opened with an embedding model",
+      },
+    );
+  }
+  const texts = candidates.slice(0, 10).map(({ chunk }) => shownText(chunk));
+  const [asked, ...rows] = await context.embed([question, ...texts], context.signal);
+  const middle = asked!.map((_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
+  const { reward, exploration: c, iterations, costWeight: lambda } = network.configure(asked!, middle);
+  const possible = reward === "likelihood" && context.logLikelihood === undefined ? "coverage" : reward;
+  const instead = possible === reward ? "" : ` (${reward} cannot be had)`;
+  const settings = `reward=${possible}${instead}, c=${c.toFixed(2)}, iterations=${iterations}, lambda=${lambda.toFixed(2)}`;
+  context.onNote?.({ kind: "search", text: `The configuration agent chose ${settings}.` });
+  return { ...options, reward: possible, c, iterations, lambda };
+}
 
 function evidenceOf(
   best: CombinationResult["best"],
