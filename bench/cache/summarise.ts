@@ -25,8 +25,16 @@ export function summariseCases(cases: readonly Case[], source: Source): Summary 
   const rows: Row[] = [];
   const ratios: Record<string, number> = {};
   const failures = new Map<string, string>();
+  const partial: string[] = [];
   for (const setting of new Set(cases.map((one) => one.setting))) {
-    const own = cases.filter((one) => one.setting === setting);
+    const planned = cases.filter((one) => one.setting === setting);
+    const own = measuredByAll(planned, source);
+    if (own.length < planned.length && own.length > 0)
+      partial.push(`${setting}: ${own.length} of ${planned.length} cases, the run was not finished.`);
+    if (own.length === 0) {
+      partial.push(`${setting}: not finished, left out.`);
+      continue;
+    }
     const full = own.map((one) => outcome(source.get(keyOf(one.id, "full", 1))));
     for (const budget of [1, ...source.budgets]) {
       for (const policy of source.policies) {
@@ -46,7 +54,16 @@ export function summariseCases(cases: readonly Case[], source: Source): Summary 
       }
     }
   }
-  return { rows, ratios, notes: [...failures].map(([policy, why]) => `${policy} did not run: ${why}`) };
+  const failed = [...failures].map(([policy, why]) => `${policy} did not run: ${why}`);
+  return { rows, ratios, notes: [...partial, ...failed] };
+}
+
+/** Policies are compared on the same cases: those that all of them have been through. */
+function measuredByAll(cases: readonly Case[], { policies, budgets, get }: Source): Case[] {
+  const wanted = policies.flatMap((policy) =>
+    (policy === "full" ? [1] : budgets).map((budget) => ({ policy, budget })),
+  );
+  return cases.filter(({ id }) => wanted.every(({ policy, budget }) => get(keyOf(id, policy, budget)) !== undefined));
 }
 
 function caseRow(
