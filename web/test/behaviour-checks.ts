@@ -199,6 +199,25 @@ export const behaviourChecks: readonly Check[] = [
     },
   },
   {
+    name: "map: a topic that is opened can be asked about alone",
+    async run(page) {
+      await visit(page, "#/map/source");
+      const panel = page.getByRole("button", { name: "Search and tree" });
+      if (await panel.isVisible()) await panel.click();
+      const tree = page.getByRole("tree");
+      await tree.getByRole("treeitem").first().focus();
+      await page.keyboard.press("ArrowRight");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: /Ask about/ }).click();
+      await page.getByText("Only the topic").waitFor();
+      const sent = page.waitForRequest("**/ask");
+      await page.getByRole("textbox", { name: "Question" }).fill("What is kept in the cache?");
+      await page.keyboard.press("Enter");
+      must(typeof ((await sent).postDataJSON() as { scope?: string }).scope === "string", "no topic was sent");
+    },
+  },
+  {
     name: "corpora: create, upload, watch the indexing, search, open, delete",
     async run(page) {
       await visit(page, "#/corpora");

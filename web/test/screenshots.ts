@@ -41,7 +41,7 @@ const askSourceScene: Scene = async (page) => {
 const mapScene: Scene = async (page) => {
   await page.goto(new URL("#/map/source", page.url()).href);
   await page.locator(".qm canvas").waitFor();
-  await page.waitForTimeout(800);
+  await page.waitForTimeout(3000);
 };
 
 const schedulerScene: Scene = async (page) => {

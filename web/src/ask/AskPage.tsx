@@ -16,6 +16,7 @@ import { CopyButton } from "../ui/CopyButton.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
+import { takeScope } from "./ask-scope.js";
 import { CitedAnswer } from "./CitedAnswer.js";
 import { EvidenceList, numberOf } from "./EvidenceList.js";
 import { rememberQuestion, useEarlierQuestions } from "./earlier-questions.js";
@@ -36,6 +37,9 @@ export function AskPage() {
   const [text, setText] = useState("");
   const [selector, setSelector] = useState<string | undefined>();
   const [options, setOptions] = useState(false);
+  const [scope, setScope] = useState(takeScope);
+  // A topic belongs to one corpus.
+  const within = scope?.corpus === corpus?.id ? scope : undefined;
   const [open, setOpen] = useState<OpenSource | undefined>();
   const opener = useRef<HTMLElement | null>(null);
   const field = useRef<HTMLTextAreaElement>(null);
@@ -66,7 +70,11 @@ export function AskPage() {
     const question = text.trim();
     if (question === "" || running) return;
     setOpen(undefined);
-    void ask({ question, ...(selector === undefined ? {} : { selector }) });
+    void ask({
+      question,
+      ...(selector === undefined ? {} : { selector }),
+      ...(within === undefined ? {} : { scope: within.topic }),
+    });
   };
 
   if (corpora.value !== undefined && corpora.value.length === 0) return <NoCorpora title="Ask a corpus" />;
@@ -139,6 +147,12 @@ export function AskPage() {
               )}
             </span>
           </form>
+          {within !== undefined && (
+            <p className="ask-scope">
+              <span className="tag tag-good">Only the topic “{within.name}”</span>
+              <IconButton icon="close" size={16} label="Ask the whole corpus" onClick={() => setScope(undefined)} />
+            </p>
+          )}
           {options && (
             <div className="ask-options">
               <MethodField

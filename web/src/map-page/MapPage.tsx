@@ -3,6 +3,7 @@ import type { Corpus, MapNode, Place } from "../api/contract.js";
 import { listCorpora, readMap } from "../api/corpora.js";
 import { useLoaded } from "../api/use-loaded.js";
 import { replace, useIdOn } from "../app/route.js";
+import { askWithin } from "../ask/ask-scope.js";
 import { CorpusSelect } from "../corpora/CorpusSelect.js";
 import { NoCorpora } from "../corpora/NoCorpora.js";
 import { SourcePanel } from "../source/SourcePanel.js";
@@ -48,6 +49,7 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
   useEffect(() => setAgain(provisional ? 5000 : undefined), [provisional]);
   const [lights, setLights] = useState(() => lightsFor(corpus.id));
   const [open, setOpen] = useState<Place | undefined>();
+  const [topic, setTopic] = useState<MapNode | undefined>();
   const opener = useRef<Element | null>(null);
   const close = useCallback(() => {
     setOpen(undefined);
@@ -90,10 +92,22 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
             {counted(lights.places.length, "place")} lit: {lights.about}
           </Notice>
         )}
+        {!provisional && (
+          <div className="map-topic">
+            {topic === undefined ? (
+              <p className="small faint">Open a topic to ask about it alone.</p>
+            ) : (
+              <Button icon="ask" onClick={() => askWithin({ corpus: corpus.id, topic: topic.id, name: topic.name })}>
+                {`Ask about “${topic.name}”`}
+              </Button>
+            )}
+          </div>
+        )}
         <MapCanvas
           root={root}
           title={corpus.name}
           lit={lights?.places ?? none}
+          onFocus={(id) => setTopic(id === root.id ? undefined : topicOf(root, id))}
           onOpen={(place) => {
             opener.current = document.activeElement;
             setOpen(place);
@@ -103,4 +117,14 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
       {open !== undefined && <SourcePanel corpus={corpus.id} place={open} onClose={close} />}
     </div>
   );
+}
+
+/** The topic with this id; a chunk is none. */
+function topicOf(root: MapNode, id: string): MapNode | undefined {
+  const stack = [root];
+  for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
+    if (node.id === id) return node.chunk === undefined ? node : undefined;
+    for (const child of node.children ?? []) stack.push(child);
+  }
+  return undefined;
 }
