@@ -1,6 +1,8 @@
 import path from "node:path";
+import { QuireError } from "../errors.js";
 import { cacheFolder } from "../weights/cache-folder.js";
 import type { KeyRing } from "./access/key-ring.js";
+import { announcedDocuments } from "./announced-names.js";
 import type { EngineClient } from "./engine/client.js";
 import type { ModelText } from "./engine/model-text.js";
 import { Library } from "./library/library.js";
@@ -9,6 +11,8 @@ import { createMetrics } from "./metrics.js";
 import { FairQueue } from "./requests/fair-queue.js";
 import { Runs } from "./requests/runs.js";
 import type { Service, ServiceSettings } from "./service.js";
+import { openUsagePrivacy, type UsagePrivacy } from "./usage-privacy.js";
+import type { UsagePrivacySetting } from "./usage-privacy-setting.js";
 
 /** Puts an engine and its text side together with queue, figures and settings. */
 
@@ -25,12 +29,17 @@ export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "nam
   readonly corpora?: readonly string[];
   /** Requests that wait; more are refused with 429. Default 256. */
   readonly queueSize?: number;
+  /** Counts by tenant and document with noise, in place of exact figures. */
+  readonly usagePrivacy?: UsagePrivacySetting;
 }
 
 export async function createService(options: CreateServiceOptions): Promise<Service> {
   const { engine, text, version, keys, aliases = [], queueSize = 256, parallel = 8 } = options;
   const queue = new FairQueue({ running: parallel, waiting: queueSize });
-  const metrics = createMetrics({ engine, queue });
+  const folder = options.dataFolder ?? path.join(cacheFolder(), "server");
+  const corpora = options.corpora ?? [];
+  const usage = lateUsage(options.usagePrivacy);
+  const metrics = createMetrics({ engine, queue, usage: usage.part });
   const runs = new Runs({ engine, queue, observer: metrics.observer });
   const settings: ServiceSettings = {
     names: [...new Set([engine.info.model, ...aliases])],
@@ -43,10 +52,16 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
     parallel,
   };
   const library = await Library.open({
-    folder: options.dataFolder ?? path.join(cacheFolder(), "server"),
-    corpora: options.corpora ?? [],
+    folder,
+    corpora,
     engine: libraryEngine({ engine, text, runs }),
   });
+  try {
+    await usage.open(path.join(folder, "usage"), keys?.names ?? [], () => announcedDocuments(corpora, library));
+  } catch (error) {
+    await library.close();
+    throw error;
+  }
   return {
     version,
     startedAt: Date.now(),
@@ -58,6 +73,29 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
     settings,
     keys,
     library,
+    usage: usage.part,
     draining: false,
   };
+}
+
+/** The figures need the names in the library, and the library needs an engine whose runs the figures count: so they open last, and
+ *  nothing has run by then. */
+function lateUsage(setting: UsagePrivacySetting | undefined) {
+  let opened: UsagePrivacy | undefined;
+  const open = async (folder: string, tenants: readonly string[], documents: () => Promise<string[]>) => {
+    if (setting !== undefined) opened = openUsagePrivacy({ folder, setting, tenants, documents: await documents() });
+  };
+  const part: UsagePrivacy | undefined =
+    setting === undefined
+      ? undefined
+      : {
+          record: (user, event) => opened?.record(user, event),
+          report() {
+            if (opened === undefined) throw new QuireError("unsupported", "The usage figures are not open yet.");
+            return opened.report();
+          },
+          flush: () => opened?.flush(),
+          close: () => opened?.close(),
+        };
+  return { part, open };
 }

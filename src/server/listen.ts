@@ -22,6 +22,7 @@ export interface Listening {
 }
 
 const lookAgainMs = 50;
+const looksUntilQuiet = 3;
 /** For errors of what was cancelled to reach their readers. */
 const lastWordsMs = 500;
 
@@ -46,7 +47,12 @@ export async function listen(service: Service, { host, port }: ListenOptions): P
     port: address.port,
     async drain(drainMs) {
       service.draining = true;
-      await until(() => service.runs.all.length === 0, drainMs);
+      // An answer can be several generations, with moments between them in which none runs.
+      let quiet = 0;
+      await until(() => {
+        quiet = service.runs.all.length === 0 ? quiet + 1 : 0;
+        return quiet >= looksUntilQuiet;
+      }, drainMs);
       service.runs.cancelAll();
       server.close();
       server.closeIdleConnections();

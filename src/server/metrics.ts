@@ -3,6 +3,7 @@ import type { EngineClient, EnginePass } from "./engine/client.js";
 import { ApiError } from "./http/api-error.js";
 import type { FairQueue } from "./requests/fair-queue.js";
 import type { RunObserver } from "./requests/runs.js";
+import { type UsagePrivacy, usageMetrics } from "./usage-privacy.js";
 
 /** What Prometheus reads at /metrics. Names and meanings follow those that vLLM's and llama.cpp's servers have made usual. */
 
@@ -16,12 +17,17 @@ export interface Metrics {
 export interface MetricsOptions {
   readonly engine: EngineClient;
   readonly queue: FairQueue;
+  /** Given: what would tell of single requests is left out, and counts with noise stand in its place. */
+  readonly usage?: UsagePrivacy;
 }
+
+/** Of the exact figures these say nothing of requests. */
+const harmless = ["engine_up", "engine_restarts", "uptime_seconds", "process_resident_memory_bytes"];
 
 const shortTimes = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5];
 const longTimes = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
-export function createMetrics({ engine, queue }: MetricsOptions): Metrics {
+export function createMetrics({ engine, queue, usage }: MetricsOptions): Metrics {
   const registry = new Registry();
   const registers = [registry];
   registry.setDefaultLabels({ model: engine.info.model });
@@ -77,19 +83,24 @@ export function createMetrics({ engine, queue }: MetricsOptions): Metrics {
 
   return {
     contentType: registry.contentType,
-    text: () => registry.metrics(),
+    async text() {
+      if (usage === undefined) return registry.metrics();
+      const exact = await Promise.all(harmless.map((name) => registry.getSingleMetricAsString(`quire_${name}`)));
+      return `${exact.join("\n\n")}\n\n${usageMetrics(usage.report())}`;
+    },
     onRequest: (route, status) => requests.inc({ route, status: String(status) }),
     observer: {
       onQueued: (seconds) => queued.observe(seconds),
       onFirstToken: (seconds) => ttft.observe(seconds),
       onNextToken: (seconds) => itl.observe(seconds),
-      onEnd: ({ result, error, seconds }) => {
+      onEnd: ({ user, result, error, seconds }) => {
         endToEnd.observe(seconds);
         if (result === undefined) {
           finished.inc({ reason: error instanceof ApiError && error.code === "cancelled" ? "cancelled" : "error" });
           return;
         }
         const { promptTokens, cachedTokens, completionTokens } = result.usage;
+        usage?.record(user, { tenant: user, tokens: promptTokens + completionTokens });
         finished.inc({ reason: result.finishReason });
         prompts.inc(promptTokens);
         generated.inc(completionTokens);

@@ -36,6 +36,7 @@ const operations: readonly Operation[] = [
   { method: "post", path: "/v1/tokenize", summary: "Text to tokens", body: tokenizeRequest },
   { method: "post", path: "/v1/detokenize", summary: "Tokens to text", body: detokenizeRequest },
   { method: "get", path: "/v1/server", summary: "What runs here, and how it is" },
+  { method: "get", path: "/v1/usage", summary: "Usage by tenant and document, with noise" },
   { method: "get", path: "/v1/methods", summary: "The catalogue of methods" },
   { method: "get", path: "/v1/requests", summary: "Requests at work" },
   { method: "delete", path: "/v1/requests/{id}", summary: "Stop a request" },

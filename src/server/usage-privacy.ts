@@ -170,7 +170,14 @@ export function openUsagePrivacy(options: UsagePrivacyOptions): UsagePrivacy {
       const known = new Set(labels.documents);
       if (documents.length > 0)
         counters.documents.observe({ label: documents.find((name) => known.has(name)) ?? others, user });
-      if (now() - flushed > flushEveryMs) flush();
+      if (now() - flushed > flushEveryMs) {
+        flushed = now();
+        try {
+          flush();
+        } catch {
+          // A request is not lost over this: the report writes again, and says what is wrong.
+        }
+      }
     },
     report() {
       const { started, counters } = advance();

@@ -38,6 +38,10 @@ export class KeyRing {
     return this.#byHash.size;
   }
 
+  get names(): string[] {
+    return [...this.#byHash.values()].map(({ name }) => name);
+  }
+
   /** The name of a key; undefined for one that is not known. */
   nameOf(key: string): string | undefined {
     this.#refresh();

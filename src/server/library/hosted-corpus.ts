@@ -86,6 +86,7 @@ export class HostedCorpus {
       },
     });
     hosted = new HostedCorpus(options, index);
+    await hosted.look();
     return hosted;
   }
 
@@ -158,6 +159,16 @@ export class HostedCorpus {
     await writeRecord(home, this.record);
     await rm(path.join(home, "documents", uri), { force: true });
     this.refresh();
+  }
+
+  /** Takes in what is indexed by now: also while indexing, and from before a restart. */
+  async look(): Promise<void> {
+    try {
+      this.#rows = await indexedFiles(this.#index.indexFolder);
+      this.chunks = (await this.#index.stats()).chunks;
+    } catch {
+      // Nothing yet, or just being written.
+    }
   }
 
   /** Brings the index up to date, after what runs now. */

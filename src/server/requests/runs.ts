@@ -36,7 +36,12 @@ export interface RunObserver {
   onQueued?(seconds: number): void;
   onFirstToken?(seconds: number): void;
   onNextToken?(seconds: number): void;
-  onEnd?(outcome: { readonly result?: EngineResult; readonly error?: unknown; readonly seconds: number }): void;
+  onEnd?(outcome: {
+    readonly user: string;
+    readonly result?: EngineResult;
+    readonly error?: unknown;
+    readonly seconds: number;
+  }): void;
 }
 
 export interface RunsOptions {
@@ -139,7 +144,7 @@ export class Runs {
       for (;;) {
         const next = await stream.next();
         if (next.done === true) {
-          observer?.onEnd?.({ result: next.value, seconds: since(arrived) });
+          observer?.onEnd?.({ user: run.user, result: next.value, seconds: since(arrived) });
           return next.value;
         }
         if (next.value.token >= 0) {
@@ -151,7 +156,7 @@ export class Runs {
         pieces.push(next.value);
       }
     } catch (error) {
-      observer?.onEnd?.({ error: asApiError(error), seconds: since(arrived) });
+      observer?.onEnd?.({ user: run.user, error: asApiError(error), seconds: since(arrived) });
       throw error;
     } finally {
       this.#runs.delete(run.id);

@@ -40,6 +40,7 @@ export function askRoutes(app: Hono<AppEnv>, service: Service): void {
   app.post("/v1/corpora/:id/search", async (context) => {
     const hosted = library.get(context.get("caller"), context.req.param("id"));
     const request = await readJson(context, searchRequest, settings.maxBodyBytes);
+    if (hosted.chunks === 0) await hosted.look();
     if (hosted.chunks === 0) return context.json({ object: "list", data: [] });
     const found = await search(service, hosted, request, context.req.raw.signal);
     return context.json({ object: "list", data: found.map(asHit) });
@@ -99,6 +100,7 @@ async function ask(
   user: string,
   { onEvent, signal }: { onEvent(event: AskEvent): void; signal: AbortSignal },
 ): Promise<AskOutput> {
+  if (hosted.chunks === 0) await hosted.look();
   if (hosted.chunks === 0) {
     const why = hosted.status === "indexing" ? "is being indexed; nothing can be asked yet" : "holds no text";
     throw badRequest(`The corpus ${hosted.record.name} ${why}.`, undefined, "corpus_empty");

@@ -4,6 +4,7 @@ import { asApiError, notFound } from "../http/api-error.js";
 import { eventStream } from "../http/event-stream.js";
 import type { Run } from "../requests/runs.js";
 import type { AppEnv, Service } from "../service.js";
+import type { UsageFigure } from "../usage-privacy.js";
 
 /** How the server is: health, metrics, what runs, and what every pass of the engine carries. */
 
@@ -18,6 +19,21 @@ export function stateRoutes(app: Hono<AppEnv>, service: Service): void {
 
   app.get("/metrics", async () => {
     return new Response(await metrics.text(), { headers: { "content-type": metrics.contentType } });
+  });
+
+  app.get("/v1/usage", (context) => {
+    if (service.usage === undefined) {
+      throw notFound("This server counts no usage. Start it with --usage-privacy epsilon=1,horizon=365d.");
+    }
+    const { window, requests, tokens, documents, ...rest } = service.usage.report();
+    const figures = (list: readonly UsageFigure[]) =>
+      list.map(({ name, value, error95 }) => ({ name, value, error_95: error95 }));
+    return context.json({
+      object: "usage",
+      ...rest,
+      window: { start: window.start, end: window.end, as_of: window.asOf },
+      ...{ requests: figures(requests), tokens: figures(tokens), documents: figures(documents) },
+    });
   });
 
   app.get("/v1/server", (context) => {
