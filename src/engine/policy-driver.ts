@@ -63,7 +63,7 @@ export class PolicyDriver {
   afterPass(rows: number, left: number, pass?: PassObservations): Promise<void> | undefined {
     const { run, store, promptTokens } = this.#options;
     const { tokens } = store;
-    const outputs = pass?.outputs();
+    const outputs = this.#outputs(pass);
     if (tokens > promptTokens) {
       this.#steps++;
       this.#apply((view) => run.afterStep?.(view, this.#steps), left, { step: pass?.weights, stepRows: rows, outputs });
@@ -86,6 +86,22 @@ export class PolicyDriver {
     });
   }
 
+  #outputs(pass: PassObservations | undefined): ReadonlyMap<string, Float32Array> | undefined {
+    try {
+      return pass?.outputs();
+    } catch (error) {
+      throw this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown): QuireError {
+    if (isQuireError(error)) return error;
+    const { name } = this.#options.policy;
+    return new QuireError("bad-input", `The cache policy ${name} failed: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
+
   #apply(hook: (view: CacheView) => Edit[] | undefined, left: number, observed: Observed): void {
     const { policy, store, promptTokens, maxNewTokens } = this.#options;
     const view = new MemoryView({ store, needs: policy.needs, promptTokens, maxNewTokens }, observed);
@@ -93,10 +109,7 @@ export class PolicyDriver {
     try {
       edits = hook(view);
     } catch (error) {
-      if (isQuireError(error)) throw error;
-      throw new QuireError("bad-input", `The cache policy ${policy.name} failed: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw this.#failed(error);
     }
     if (edits === undefined || edits.length === 0) return;
     const inPrompt = store.tokens <= promptTokens;

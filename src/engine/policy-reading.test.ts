@@ -188,11 +188,28 @@ describe.each(["llama", "qwen3", "gemma3"] as const)("%s", (architecture) => {
     await engine.close();
   });
 
-  it("says what does not fit", async () => {
+  it("says what is wrong to the one who did it, and the others in the pass go on", async () => {
     const engine = open();
-    const wrong = reads({ read: ({ queries }) => queries.cont() });
-    await expect(generate(engine, wrong)).rejects.toMatchObject({ code: "bad-shape" });
-    expect(await generate(engine, full())).toHaveLength(12);
+    const expected = await generate(engine, full());
+    const shape = reads({ read: ({ queries }) => queries.cont() });
+    const thrown = reads({
+      read: () => {
+        throw new Error("no idea");
+      },
+    });
+    const late = reads({
+      read: (reading) => {
+        reading.input("late", "f32", [1], (_values, { positions }) => {
+          if ((positions[0] as number) > prompt.length + 2) throw new Error("too late");
+        });
+        return reading.usual();
+      },
+    });
+    const [a, b, c, d] = await Promise.allSettled([shape, full(), thrown, late].map((one) => generate(engine, one)));
+    expect(a).toMatchObject({ status: "rejected", reason: { code: "bad-shape" } });
+    expect(b).toEqual({ status: "fulfilled", value: expected });
+    expect(c).toMatchObject({ status: "rejected", reason: { code: "bad-input" } });
+    expect(d).toMatchObject({ status: "rejected", reason: { code: "bad-input" } });
     await engine.close();
   });
 });

@@ -32,6 +32,7 @@ export class PolicyReading {
   readonly #name: string;
   readonly #inputs = new Map<string, { tensor: Tensor; fill: (values: HostArray, pass: PassState) => void }>();
   readonly #outputs = new Map<string, Tensor>();
+  #failure: unknown;
 
   constructor(graph: Graph, reader: SegmentReader, name: string) {
     this.#graph = graph;
@@ -64,20 +65,23 @@ export class PolicyReading {
       usual: tensors.usual,
       ...this.#access(),
     };
-    const result = run.read(reading);
-    if (result === undefined) return undefined;
-    const [heads = 1, rows = 1, width = 1] = tensors.queries.shape;
-    if (result.dtype === "f32" && sameShape(result.shape, [rows, heads * width])) return result;
-    throw new QuireError("bad-shape", `A cache policy read layer ${layer} into a tensor that does not fit.`, {
-      got: `${result.dtype} [${result.shape.join(", ")}]`,
-      expected: `f32 [${rows}, ${heads * width}]`,
-    });
+    return this.#guard(() => checked(run.read?.(reading), layer, tensors.queries));
+  }
+
+  /** An error of the policy is kept for its own sequence: others in the pass go on, and this one reads as usual until it is told. */
+  #guard<Result>(work: () => Result): Result | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.#failure ??= error;
+      return undefined;
+    }
   }
 
   /** `rows`: the state of this sequence's rows. */
   watchLayer(layer: number, rows: Tensor): void {
     const state: LayerState = { layer, graph: this.#graph, rows, ...this.#access() };
-    this.#reader.run.watchLayer?.(state);
+    this.#guard(() => this.#reader.run.watchLayer?.(state));
   }
 
   fill(store: KeyValueStore, positions: Int32Array): void {
@@ -91,10 +95,14 @@ export class PolicyReading {
         return { slots, positions: slots.map((slot) => map.positions[slot] as number) };
       },
     };
-    for (const { tensor, fill } of this.#inputs.values()) fill(this.#graph.host<HostArray>(tensor), pass);
+    this.#guard(() => {
+      for (const { tensor, fill } of this.#inputs.values()) fill(this.#graph.host<HostArray>(tensor), pass);
+    });
   }
 
+  /** Throws what the policy threw. */
   outputs(): ReadonlyMap<string, Float32Array> {
+    if (this.#failure !== undefined) throw this.#failure;
     return new Map([...this.#outputs].map(([name, tensor]) => [name, this.#graph.host<Float32Array>(tensor)]));
   }
 
@@ -116,4 +124,13 @@ export class PolicyReading {
       },
     };
   }
+}
+
+function checked(result: Tensor | undefined, layer: number, queries: Tensor): Tensor | undefined {
+  const [heads = 1, rows = 1, width = 1] = queries.shape;
+  if (result === undefined || (result.dtype === "f32" && sameShape(result.shape, [rows, heads * width]))) return result;
+  throw new QuireError("bad-shape", `A cache policy read layer ${layer} into a tensor that does not fit.`, {
+    got: `${result.dtype} [${result.shape.join(", ")}]`,
+    expected: `f32 [${rows}, ${heads * width}]`,
+  });
 }

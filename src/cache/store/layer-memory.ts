@@ -88,11 +88,16 @@ export class LayerMemory {
   }
 
   /** Forgets what was kept beside these slots. */
-  blank(head: number, slots: Iterable<number>): void {
-    if (this.sums === undefined && this.bias === undefined) return;
-    for (const slot of slots) {
-      this.#writeHead("sums", head, slot, zero);
-      this.#writeHead("bias", head, slot, zero);
+  blank(head: number, slots: ArrayLike<number>): void {
+    for (const part of ["sums", "bias"] as const) {
+      if (this.#tensor(part) === undefined) continue;
+      const host = this.#hostBytes(part);
+      const values = host && new Float32Array(host.buffer, host.byteOffset, host.byteLength / 4);
+      for (let i = 0; i < slots.length; i++) {
+        const slot = slots[i] as number;
+        if (values === undefined) this.#writeHead(part, head, slot, zero);
+        else values[head * this.capacity + slot] = 0;
+      }
     }
   }
 
