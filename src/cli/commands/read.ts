@@ -106,6 +106,7 @@ async function run(session: Session, target: string, instruction: string, flags:
     };
     const text = await readableText(target, options);
     warnOfSkipped(session, text.skipped);
+    let expectedSeconds: number | undefined;
     if (flags.part === "auto") {
       const { modelSizing } = await import("../model-sizing.js");
       const { sizeReading } = await import("../../programs/read-sizing.js");
@@ -113,12 +114,13 @@ async function run(session: Session, target: string, instruction: string, flags:
       const input = { instruction, chunks: text.chunks };
       const sizing = sizeReading(input, model, options.read, { calibration, workers: flags.parallel });
       options.read = { ...options.read, part: sizing.part };
+      expectedSeconds = sizing.seconds;
       session.hint(
         `Parts of ${count(sizing.part, "token")}: about ${seconds(sizing.seconds)} by what was measured of ${model.id}.`,
       );
     }
     const plan = planReading(text, instruction, options);
-    if (flags.plan) return writePlan(session, plan, model.id);
+    if (flags.plan) return writePlan(session, plan, model.id, expectedSeconds);
     const { log, remove } = await openReadLog(target, instruction, model.id, flags);
     if (log.size > 0) session.hint(`Going on where an earlier run stopped: ${count(log.size, "call")} done.`);
     session.hint(planLine(plan));
@@ -167,7 +169,7 @@ function planLine(plan: ReadPlan): string {
   return `${count(calls, "call")}${levels}, ${count(promptTokens, "token")} to read, at most ${count(completionTokens, "token")} to write.`;
 }
 
-function writePlan(session: Session, plan: ReadPlan, model: string): void {
+function writePlan(session: Session, plan: ReadPlan, model: string, expectedSeconds: number | undefined): void {
   const { parts, levels, calls, group, promptTokens, completionTokens } = plan;
   if (session.json) {
     const sources = parts.map(({ chunks, tokens }) => ({
@@ -180,7 +182,7 @@ function writePlan(session: Session, plan: ReadPlan, model: string): void {
         endLine,
       })),
     }));
-    session.result({ model, calls, levels, group, promptTokens, completionTokens, parts: sources });
+    session.result({ model, calls, levels, group, promptTokens, completionTokens, expectedSeconds, parts: sources });
     return;
   }
   const { style } = session;
@@ -196,6 +198,8 @@ function writePlan(session: Session, plan: ReadPlan, model: string): void {
   session.line(
     `Tokens: ${promptTokens.toLocaleString("en-US")} to read, at most ${completionTokens.toLocaleString("en-US")} to write.`,
   );
+  if (expectedSeconds !== undefined)
+    session.line(`Time: about ${seconds(expectedSeconds)}, by what was measured of this model.`);
 }
 
 function warnOfSkipped(session: Session, skipped: readonly SkippedPath[]): void {
