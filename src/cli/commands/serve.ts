@@ -30,6 +30,7 @@ interface Flags extends ModelFlags {
   readonly maxUpload: number;
   readonly data?: string;
   readonly drain: number;
+  readonly usagePrivacy?: string;
   readonly echo?: boolean;
 }
 
@@ -84,6 +85,12 @@ export function define(command: Command): void {
     .addOption(
       number("--drain <seconds>", "time for requests to finish when it ends", undefined, { least: 0 }).default(30),
     )
+    .addOption(
+      new Option(
+        "--usage-privacy <settings>",
+        "counts by tenant and document with noise, in place of exact figures, as epsilon=1,horizon=365d",
+      ),
+    )
     .addOption(new Option("--echo", "no model: answers repeat the question, to test clients and measure the server"));
   examples(outputOptions(command), [
     "quire serve",
@@ -96,6 +103,7 @@ export function define(command: Command): void {
 
 async function run(session: Session, flags: Flags): Promise<void> {
   const { startServer } = await import("../../server/start-server.js");
+  const { parseUsagePrivacy } = await import("../../server/usage-privacy-setting.js");
   checkOrigins(flags.cors ?? []);
   if (flags.schedule !== undefined) await partOf("engine", flags.schedule);
   let seen = "";
@@ -126,6 +134,7 @@ async function run(session: Session, flags: Flags): Promise<void> {
     maxBodyBytes: flags.maxBody * 1e6,
     maxUploadBytes: flags.maxUpload * 1e6,
     dataFolder: flags.data,
+    usagePrivacy: flags.usagePrivacy === undefined ? undefined : parseUsagePrivacy(flags.usagePrivacy),
     echo: flags.echo,
     pageFolder: path.join(packageRoot, "dist", "web"),
     signal: session.signal,

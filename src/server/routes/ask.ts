@@ -5,6 +5,7 @@ import { partOf } from "../../methods.js";
 import type { AskOutput } from "../../programs/ask.js";
 import type { AskEvent } from "../../programs/ask-answer.js";
 import type { AnswerEvidence } from "../../programs/ask-evidence.js";
+import { documentName } from "../announced-names.js";
 import { asApiError, badRequest } from "../http/api-error.js";
 import { readJson } from "../http/body.js";
 import { eventStream } from "../http/event-stream.js";
@@ -94,7 +95,7 @@ async function search(
 }
 
 async function ask(
-  { library: { engine } }: Service,
+  { library: { engine }, usage }: Service,
   hosted: HostedCorpus,
   request: z.output<typeof askRequest>,
   user: string,
@@ -106,13 +107,17 @@ async function ask(
     throw badRequest(`The corpus ${hosted.record.name} ${why}.`, undefined, "corpus_empty");
   }
   const corpus = await hosted.corpus(engine.modelFor(user), request.scope ?? undefined);
-  return corpus.ask(request.question, {
+  const output = await corpus.ask(request.question, {
     ask: request.max_tokens ? { answer: request.max_tokens } : {},
     selector: request.selector ?? undefined,
     seed: request.seed ?? undefined,
     signal,
     onEvent,
   });
+  const cited = output.evidence.filter((one) => one.cited);
+  const documents = cited.map(({ file }) => documentName(hosted.record.name, file));
+  usage?.record(user, { requests: 0, documents });
+  return output;
 }
 
 function asHit({ chunk, score }: Pick<Candidate, "chunk" | "score">) {
