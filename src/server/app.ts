@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { Hono, type MiddlewareHandler } from "hono";
 import { gate } from "./access/gate.js";
 import { ApiError, asApiError, notFound } from "./http/api-error.js";
 import { securityHeaders } from "./http/security-headers.js";
@@ -32,6 +32,7 @@ export function createApp(service: Service): Hono<AppEnv> {
   });
 
   app.use(securityHeaders);
+  app.use(traced(service));
   app.use(gate(service));
   app.use(async (context, next) => {
     if (service.draining && context.req.method === "POST") {
@@ -55,6 +56,20 @@ export function createApp(service: Service): Hono<AppEnv> {
   openApiRoutes(app, service);
   pageRoutes(app, service);
   return app;
+}
+
+/** A stream's span ends when it begins; the generations in it have spans of their own. */
+function traced({ tracer }: Service): MiddlewareHandler<AppEnv> {
+  return async (context, next) => {
+    if (tracer === undefined || context.req.method !== "POST") return next();
+    const route = routeName(context.req.path);
+    await tracer.inRequest(`POST ${route}`, context.req.header("traceparent"), async (span) => {
+      await next();
+      const { status } = context.res;
+      const attributes = { "http.request.method": "POST", "http.route": route, "http.response.status_code": status };
+      span.end(attributes, status >= 500 ? String(status) : undefined);
+    });
+  };
 }
 
 function answerError(error: ApiError): Response {

@@ -11,6 +11,7 @@ import { createMetrics } from "./metrics.js";
 import { FairQueue } from "./requests/fair-queue.js";
 import { Runs } from "./requests/runs.js";
 import type { Service, ServiceSettings } from "./service.js";
+import { type Tracer, tracerFromEnvironment } from "./tracing/tracer.js";
 import { openUsagePrivacy, type UsagePrivacy } from "./usage-privacy.js";
 import type { UsagePrivacySetting } from "./usage-privacy-setting.js";
 
@@ -27,6 +28,8 @@ export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "nam
   readonly dataFolder?: string;
   /** Folders to offer, read-only. */
   readonly corpora?: readonly string[];
+  /** Default: as the environment says. */
+  readonly tracer?: Tracer;
   /** Requests that wait; more are refused with 429. Default 256. */
   readonly queueSize?: number;
   /** Counts by tenant and document with noise, in place of exact figures. */
@@ -40,7 +43,8 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
   const corpora = options.corpora ?? [];
   const usage = lateUsage(options.usagePrivacy);
   const metrics = createMetrics({ engine, queue, usage: usage.part });
-  const runs = new Runs({ engine, queue, observer: metrics.observer });
+  const tracer = options.tracer ?? tracerFromEnvironment(version);
+  const runs = new Runs({ engine, queue, observer: metrics.observer, tracer });
   const settings: ServiceSettings = {
     names: [...new Set([engine.info.model, ...aliases])],
     maxBodyBytes: options.maxBodyBytes ?? 16 * 2 ** 20,
@@ -73,6 +77,7 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
     settings,
     keys,
     library,
+    tracer,
     usage: usage.part,
     draining: false,
   };

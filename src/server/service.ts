@@ -8,6 +8,7 @@ import type { Library } from "./library/library.js";
 import type { Metrics } from "./metrics.js";
 import type { FairQueue } from "./requests/fair-queue.js";
 import type { Runs } from "./requests/runs.js";
+import type { Tracer } from "./tracing/tracer.js";
 import type { UsagePrivacy } from "./usage-privacy.js";
 
 /** What all routes share: one engine, its text side, the queue before it, and what was set. */
@@ -24,6 +25,7 @@ export interface Service {
   /** Undefined = everybody may, since only this machine can reach the server. */
   readonly keys: KeyRing | undefined;
   readonly library: Library;
+  readonly tracer: Tracer | undefined;
   /** Figures with noise, where the operator asked for them in place of exact ones. */
   readonly usage: UsagePrivacy | undefined;
   /** Set once it shuts down: what runs may end, nothing new begins. */

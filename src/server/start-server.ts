@@ -61,6 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     service: opened,
     async stop(drainMs = usualDrainMs) {
       await listening.drain(drainMs);
+      await opened.tracer?.flush();
       opened.usage?.close();
       await opened.library.close();
       await engine.close();

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { AsyncQueue } from "../../engine/async-queue.js";
 import type { EngineClient, EngineJob, EnginePiece, EngineResult, JobOptions } from "../engine/client.js";
 import { asApiError } from "../http/api-error.js";
+import type { Tracer } from "../tracing/tracer.js";
 import type { FairQueue, Ticket } from "./fair-queue.js";
 
 /** Every generation on its way through queue and engine, whichever route it came from. The engine never waits for a reader: pieces
@@ -48,6 +49,7 @@ export interface RunsOptions {
   readonly engine: EngineClient;
   readonly queue: FairQueue;
   readonly observer?: RunObserver;
+  readonly tracer?: Tracer;
 }
 
 interface MutableRun extends Run {
@@ -131,7 +133,15 @@ export class Runs {
     pieces: AsyncQueue<EnginePiece>,
     signal: AbortSignal,
   ): Promise<EngineResult> {
-    const { engine, observer } = this.#options;
+    const { engine, observer, tracer } = this.#options;
+    const { model } = engine.info;
+    const span = tracer?.begin(`generate ${model}`, {
+      "gen_ai.operation.name": "generate_content",
+      "gen_ai.provider.name": "quire",
+      "gen_ai.request.model": model,
+      "gen_ai.request.max_tokens": job.options.maxTokens,
+      "gen_ai.request.temperature": job.options.temperature,
+    });
     const arrived = performance.now();
     const since = (time: number): number => (performance.now() - time) / 1000;
     let last: number | undefined;
@@ -145,6 +155,14 @@ export class Runs {
         const next = await stream.next();
         if (next.done === true) {
           observer?.onEnd?.({ user: run.user, result: next.value, seconds: since(arrived) });
+          const { finishReason, usage } = next.value;
+          span?.end({
+            "gen_ai.response.finish_reasons": finishReason,
+            "gen_ai.usage.input_tokens": usage.promptTokens,
+            "gen_ai.usage.output_tokens": usage.completionTokens,
+            "quire.cached_tokens": usage.cachedTokens,
+            "quire.seconds_to_first_token": usage.secondsToFirstToken,
+          });
           return next.value;
         }
         if (next.value.token >= 0) {
@@ -156,7 +174,9 @@ export class Runs {
         pieces.push(next.value);
       }
     } catch (error) {
-      observer?.onEnd?.({ user: run.user, error: asApiError(error), seconds: since(arrived) });
+      const known = asApiError(error);
+      observer?.onEnd?.({ user: run.user, error: known, seconds: since(arrived) });
+      span?.end({ "error.type": known.code ?? "error" }, known.code ?? "error");
       throw error;
     } finally {
       this.#runs.delete(run.id);
