@@ -44,7 +44,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   const embedder = await Embedder.open((await resolveModel("all-minilm-l6-v2", {})).path, { threads, device: "cpu" });
   try {
     const folder = join(root, "docs");
-    const size = quick ? { documents: 25, questions: 16 } : { documents: 60, questions: 60 };
+    const size = quick ? { documents: 15, questions: 10 } : { documents: 30, questions: 40 };
     const cases = await writeCases(folder, { seed, ...size, poisoned: 0.3 });
     await using corpus = await openCorpus(folder, {
       model: quire.languageModel(),
@@ -97,12 +97,12 @@ async function run(options: BenchOptions): Promise<Findings> {
     const few = await selectAll(same, corpus, cases, undefined, tell(same.part), mean);
     rows.push(...tableRows("all questions", same.name, cases, few, seed));
 
-    const some = share(cases, quick ? 2 : 10);
+    const some = share(cases, quick ? 1 : 2);
     const dear: Contender[] = [
       { name: "hybrid", part: hybrid(), context: base },
-      { name: "rerank (likelihood)", part: rerank({ from: 12, by: "likelihood" }), context: withModel },
-      { name: "corag (coverage)", part: corag({ reward: "coverage", candidates: 8, iterations: 4 }), context: base },
-      { name: "corag (likelihood)", part: corag({ candidates: 8, iterations: 4 }), context: withModel },
+      { name: "rerank (likelihood)", part: rerank({ from: 10, by: "likelihood" }), context: withModel },
+      { name: "corag (coverage)", part: corag({ reward: "coverage", candidates: 6, iterations: 3 }), context: base },
+      { name: "corag (likelihood)", part: corag({ candidates: 6, iterations: 3 }), context: withModel },
       { name: "meteora (the model's rationales)", part: meteora({ rationales: 3 }), context: withModel },
     ];
     for (const contender of dear) {
@@ -118,21 +118,21 @@ async function run(options: BenchOptions): Promise<Findings> {
     notes.push(await valuesPreferGold("likelihood", corpus, some, withModel, seed));
 
     const poisoned = await verifiedCases(corpus, cases, base);
-    const found = {
-      "a verifier that follows its prompts (scripted)": await detect(poisoned, (one) =>
-        byVerifier(one, scriptedReader()),
-      ),
-      [`surprise by ${modelName}`]: await detect(poisoned.slice(0, quick ? 3 : 16), (one) =>
-        bySurprise(one, withModel.logLikelihood as NonNullable<SelectContext["logLikelihood"]>),
-      ),
-      [`the verifier with ${modelName}`]: await detect(poisoned.slice(0, quick ? 1 : 4), (one) =>
-        byVerifier(one, asked),
-      ),
-    };
+    const verifying: [string, readonly VerifiedCase[], (one: VerifiedCase) => Promise<readonly boolean[]>][] = [
+      ["a verifier that follows its prompts (scripted)", poisoned, (one) => byVerifier(one, scriptedReader())],
+      [
+        `surprise by ${modelName}`,
+        poisoned.slice(0, quick ? 2 : 8),
+        (one) => bySurprise(one, withModel.logLikelihood as NonNullable<SelectContext["logLikelihood"]>),
+      ],
+      [`the verifier with ${modelName}`, poisoned.slice(0, 1), (one) => byVerifier(one, asked)],
+    ];
     const ratios: Record<string, number> = {};
-    for (const [who, { precision, recall, f1, n }] of Object.entries(found)) {
+    for (const [who, among, flagsOf] of verifying) {
+      const { precision, recall, f1, n } = await detect(among, flagsOf);
+      progress(`verified by ${who}`);
       notes.push(
-        `Planted contradictions found by ${who}: F1 ${f1.toFixed(2)}, precision ${precision.toFixed(2)}, recall ${recall.toFixed(2)}, ${n} planted.`,
+        `Planted contradictions found by ${who}: F1 ${f1.toFixed(2)}, precision ${precision.toFixed(2)}, recall ${recall.toFixed(2)} (${n} planted among the passages of ${among.length} questions).`,
       );
       ratios[`f1:${who.replace(/[^\w.-]+/g, "-")}`] = f1;
     }
@@ -323,7 +323,16 @@ async function verifiedCases(
     );
     made.push({ one, evidence });
   }
-  return made.sort((a, b) => Number(b.one.planted !== undefined) - Number(a.one.planted !== undefined));
+  // Every third has a planted passage, as far as there are any, so that the first few are like all.
+  const [spoilt, clean] = [true, false].map((planted) =>
+    made.filter(({ one }) => (one.planted !== undefined) === planted),
+  );
+  const mixed: VerifiedCase[] = [];
+  while ((spoilt?.length ?? 0) + (clean?.length ?? 0) > 0) {
+    const next = (mixed.length % 3 === 0 ? spoilt?.shift() : undefined) ?? clean?.shift() ?? spoilt?.shift();
+    if (next !== undefined) mixed.push(next);
+  }
+  return mixed;
 }
 
 function share(cases: readonly SelectorCase[], each: number): SelectorCase[] {
