@@ -25,7 +25,7 @@ const stopWords = new Set(
   uses usually one two first second new like see make made makes well however therefore thus since otherwise either whether
   within upon yet still even now already cannot don doesn isn aren won wouldn example examples section chapter following note
   different certain given possible need needs needed way case cases set get gets take takes time times thing things another other
-  others rather instead always never often sometimes must may shall und der die das ist nicht ein eine mit von zu den im auf für
+  others rather instead always never often sometimes const let await async readonly void undefined elif und der die das ist nicht ein eine mit von zu den im auf für
   le la les des une est dans pour que qui sur par de et el los las del un una es en por con para`.split(/\s+/),
 );
 

@@ -106,12 +106,12 @@ class TopicRun {
     });
   }
 
-  /** What no link divides is divided by file. */
+  /** What no link divides is divided by file. Its words name it: "library/" says nothing. */
   #undivided(members: Int32Array): Topic {
     this.#done += members.length;
     this.options.onProgress?.(this.#done, this.chunks.length);
     if (members.length <= largestLeaf) return leafTopic(members);
-    return fileTopics(this.chunks, members);
+    return { ...fileTopics(this.chunks, members), name: undefined };
   }
 
   #communities(graph: CompressedGraph): CommunityTree | undefined {
