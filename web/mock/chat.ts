@@ -54,11 +54,13 @@ export async function chat(request: IncomingMessage, response: ServerResponse, p
     prompt_tokens_details: { cached_tokens: body.messages.length > 1 ? promptTokens - 12 : 0 },
   };
   const stats = {
-    cache: body.quire?.cache ?? "full",
-    decoder: body.quire?.decoder ?? "autoregressive",
-    ...(tooLong ? { dropped: { tokens: 1440, where: overflow.replace("drop-", "") } } : {}),
+    dropped_tokens: tooLong ? 1440 : 0,
+    cached_tokens: usage.prompt_tokens_details.cached_tokens,
+    passes: tokens.length,
+    tokens_per_pass: 1,
+    cache: { entries: promptTokens + tokens.length, bytes: (promptTokens + tokens.length) * 23_040 },
   };
-  sendEvent(response, undefined, { ...head, choices: [], usage, quire: stats });
+  sendEvent(response, undefined, { ...head, choices: [], usage, quire: { stats } });
   sendEvent(response, undefined, "[DONE]");
   response.end();
 }

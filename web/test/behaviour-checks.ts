@@ -130,6 +130,7 @@ export const behaviourChecks: readonly Check[] = [
       await page.getByRole("button", { name: "Send without the middle" }).click();
       mustEqual(((await sent).postDataJSON() as { quire: unknown }).quire, { overflow: "drop-middle" }, "quire");
       await replied(page);
+      await page.getByText("1,440 tokens not read").waitFor();
     },
   },
   {
@@ -202,6 +203,7 @@ export const behaviourChecks: readonly Check[] = [
     name: "map: a topic that is opened can be asked about alone",
     async run(page) {
       await visit(page, "#/map/source");
+      await page.locator(".qm canvas").waitFor();
       const panel = page.getByRole("button", { name: "Search and tree" });
       if (await panel.isVisible()) await panel.click();
       const tree = page.getByRole("tree");
@@ -317,8 +319,8 @@ export const behaviourChecks: readonly Check[] = [
       const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
       const before = await ground();
       await page.getByRole("button", { name: /theme/ }).first().click();
+      await page.waitForFunction((old) => getComputedStyle(document.body).backgroundColor !== old, before);
       const after = await ground();
-      must(before !== after, "the ground kept its colour");
       await page.reload();
       mustEqual(await ground(), after, "the ground after loading again");
     },
@@ -327,6 +329,7 @@ export const behaviourChecks: readonly Check[] = [
     name: "map: the tree leads to a chunk and its source by keys alone",
     async run(page) {
       await visit(page, "#/map/docs");
+      await page.locator(".qm canvas").waitFor();
       const panel = page.getByRole("button", { name: "Search and tree" });
       if (await panel.isVisible()) await panel.click();
       const tree = page.getByRole("tree");

@@ -10,6 +10,8 @@ const folder = fileURLToPath(new URL("../../docs/screenshots/", import.meta.url)
 type Scene = (page: Page) => Promise<void>;
 
 const chatScene: Scene = async (page) => {
+  const cache = page.getByRole("combobox", { name: "Cache policy" });
+  if ((await cache.count()) > 0) await cache.selectOption("window");
   for (const question of [
     "How should I split long contracts?",
     "Explain what a KV cache is to someone who writes web servers.",
@@ -128,7 +130,7 @@ if (executable === undefined) {
   console.log("No Chromium found: set CHROMIUM_PATH. No pictures taken.");
 } else {
   mkdirSync(folder, { recursive: true });
-  const mock = await startMock({ pace: 2, passMs: 45 });
+  const mock = await startMock({ pace: 12, passMs: 45 });
   const browser = await launch(executable);
   try {
     await take(browser, mock.url, process.argv.slice(2), folder);

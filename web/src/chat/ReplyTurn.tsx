@@ -1,4 +1,5 @@
 import { memo } from "react";
+import { counted } from "../ui/amounts.js";
 import { Button, IconButton } from "../ui/Button.js";
 import { CopyButton } from "../ui/CopyButton.js";
 import { Markdown } from "../ui/Markdown.js";
@@ -17,6 +18,7 @@ interface ReplyTurnProps {
 /** A reply: its text as it comes, how it ended, and what it took. While it grows nothing stands below it that would be pushed. */
 export const ReplyTurn = memo(function ReplyTurn({ conversationId, turn, limit, onSendAnyway }: ReplyTurnProps) {
   const { content, state, finish, problem } = turn;
+  const dropped = droppedTokens(turn.stats?.details);
   const again = () => regenerate(conversationId, turn.id);
   return (
     <article className="turn turn-reply" aria-label="Reply" aria-busy={state === "writing"}>
@@ -52,6 +54,7 @@ export const ReplyTurn = memo(function ReplyTurn({ conversationId, turn, limit, 
           <IconButton icon="redo" size={18} label="Write anew" onClick={again} />
           {content !== "" && <CopyButton text={() => content} label="Copy reply" />}
           {state === "stopped" && <span className="tag">Stopped</span>}
+          {dropped > 0 && <span className="tag tag-warning figure">{counted(dropped, "token")} not read</span>}
           {finish === "length" && (
             <span className="tag tag-warning">
               {limit === undefined ? "Ended at the token limit" : `Ended at the limit of ${limit} tokens`}
@@ -63,3 +66,9 @@ export const ReplyTurn = memo(function ReplyTurn({ conversationId, turn, limit, 
     </article>
   );
 });
+
+/** How much of an input that was too long the model has not seen. */
+function droppedTokens(details: Readonly<Record<string, unknown>> | undefined): number {
+  const { dropped_tokens: dropped } = (details?.["stats"] ?? {}) as { dropped_tokens?: unknown };
+  return typeof dropped === "number" ? dropped : 0;
+}
