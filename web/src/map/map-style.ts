@@ -25,8 +25,8 @@ export const mapStyle = `
 .qm-row:hover { background:var(--qm-hover); }
 .qm-tree [role=treeitem]:focus-visible > .qm-row { outline:2px solid var(--qm-accent); outline-offset:-2px; border-radius:4px; }
 .qm-tree [aria-selected=true] > .qm-row { background:var(--qm-hover); font-weight:600; }
-.qm-tree [aria-expanded] > .qm-row > .qm-name::before { content:'▸'; display:inline-block; width:14px; color:var(--qm-dim); }
-.qm-tree [aria-expanded=true] > .qm-row > .qm-name::before { content:'▾'; }
+.qm-tree [aria-expanded] > .qm-row > .qm-name::before { content:'▸'; content:'▸' / ''; display:inline-block; width:14px; color:var(--qm-dim); }
+.qm-tree [aria-expanded=true] > .qm-row > .qm-name::before { content:'▾'; content:'▾' / ''; }
 .qm-tree [role=treeitem]:not([aria-expanded]) > .qm-row > .qm-name { padding-left:14px; color:var(--qm-dim); }
 .qm-name { padding-left:14px; color:var(--qm-dim); }
 .qm-swatch { flex:none; align-self:center; width:11px; height:11px; border-radius:3px; margin-right:-2px; }
