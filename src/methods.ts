@@ -28,13 +28,18 @@ const published = (kind: MethodKind, rows: Record<string, Published>): MethodRow
 
 export const methods: readonly MethodRow[] = [
   ...published("cache", {
-    h2o: ["2306.14048", "Keep what collected the most attention, and the newest"],
-    cake: ["2503.12491", "Give each layer the cache its attention pattern deserves"],
-    "lazy-eviction": ["2506.15969", "Evict late, and spare what is due to return"],
-    chelsea: ["2506.11418", "Merge near-duplicate keys into weighted centroids"],
-    spatten: ["2012.09852", "Prune tokens and heads layer after layer, read key bits only when needed"],
+    h2o: ["2306.14048", "Keep what collected the most attention, and the newest", "works", "cache"],
+    cake: ["2503.12491", "Give each layer the cache its attention pattern deserves", "works", "cache"],
+    "lazy-eviction": ["2506.15969", "Evict late, and spare what is due to return", "works", "cache"],
+    chelsea: ["2506.11418", "Merge near-duplicate keys into weighted centroids", "works", "cache"],
+    spatten: [
+      "2012.09852",
+      "Prune tokens and heads layer after layer, read key bits only when needed",
+      "works",
+      "cache-reading",
+    ],
     longheads: ["2402.10685", "Each head reads a few chunks, renumbered to fit the trained length"],
-    chunkllm: ["2510.02361", "Small trained adapters pick the chunks that each layer reads"],
+    chunkllm: ["2510.02361", "Small trained adapters pick the chunks that each layer reads", "works", "cache-reading"],
   }),
   ...published("engine", {
     sarathi: ["2308.16369", "Cut long prompts into slices and let decodes ride along", "works"],

@@ -89,6 +89,7 @@ async function run(options: BenchOptions): Promise<Findings> {
       versions: {},
       notes: [
         text.note,
+        ...(options.saved ? ["Printed from what runs had measured that were not finished (`--saved`)."] : []),
         `Budgets: ${budgets.map(percent).join(", ")}; ${policies.length} policies, ${cases.length} cases.`,
         ...quality.notes,
       ],

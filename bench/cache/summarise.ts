@@ -28,15 +28,12 @@ export function summariseCases(cases: readonly Case[], source: Source): Summary 
   const partial: string[] = [];
   for (const setting of new Set(cases.map((one) => one.setting))) {
     const planned = cases.filter((one) => one.setting === setting);
-    const own = measuredByAll(planned, source);
-    if (own.length < planned.length && own.length > 0)
-      partial.push(`${setting}: ${own.length} of ${planned.length} cases, the run was not finished.`);
-    if (own.length === 0) {
-      partial.push(`${setting}: not finished, left out.`);
-      continue;
-    }
-    const full = own.map((one) => outcome(source.get(keyOf(one.id, "full", 1))));
     for (const budget of [1, ...source.budgets]) {
+      const own = measuredByAll(planned, budget, source);
+      if (own.length < planned.length)
+        partial.push(`${setting}, ${percent(budget)}: ${own.length} of ${planned.length} cases measured.`);
+      if (own.length === 0) continue;
+      const full = own.map((one) => outcome(source.get(keyOf(one.id, "full", 1))));
       for (const policy of source.policies) {
         if ((policy === "full") !== (budget === 1)) continue;
         const measured = own.map((one) => source.get(keyOf(one.id, policy, budget)));
@@ -58,12 +55,11 @@ export function summariseCases(cases: readonly Case[], source: Source): Summary 
   return { rows, ratios, notes: [...partial, ...failed] };
 }
 
-/** Policies are compared on the same cases: those that all of them have been through. */
-function measuredByAll(cases: readonly Case[], { policies, budgets, get }: Source): Case[] {
-  const wanted = policies.flatMap((policy) =>
-    (policy === "full" ? [1] : budgets).map((budget) => ({ policy, budget })),
+/** Policies are compared on the same cases: those that all of them have been through at a budget, and the full cache too. */
+function measuredByAll(cases: readonly Case[], budget: number, { policies, get }: Source): Case[] {
+  return cases.filter(({ id }) =>
+    policies.every((policy) => (policy === "full" || budget < 1 ? get(keyOf(id, policy, budget)) !== undefined : true)),
   );
-  return cases.filter(({ id }) => wanted.every(({ policy, budget }) => get(keyOf(id, policy, budget)) !== undefined));
 }
 
 function caseRow(
