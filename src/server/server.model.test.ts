@@ -109,7 +109,8 @@ describe("quire serve", () => {
     const engine = server.service.engine as SupervisedEngine;
     const streams = [1, 2].map((seed) => chat({ max_tokens: 500, stream: true, temperature: 1, seed }));
     const [first, second] = await Promise.all(streams);
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const talking = () => server.service.runs.all.filter(({ completionTokens }) => completionTokens > 2).length;
+    await expect.poll(talking, { timeout: 30_000 }).toBe(2);
     process.kill(engine.pid!, "SIGKILL");
     for (const response of [first!, second!]) {
       const events = await readEvents(response);
