@@ -97,4 +97,14 @@ describe("partOf", () => {
     if (planned !== undefined)
       await expect(partOf("cache", planned.name)).rejects.toMatchObject({ code: "unsupported" });
   });
+
+  it("are what the README's table says", () => {
+    const readme = readFileSync(path.join(root, "README.md"), "utf8");
+    const flags = { cache: "cache", engine: "schedule", decoder: "decoder", chunker: "chunker", selector: "selector" };
+    for (const [kind, flag] of Object.entries(flags)) {
+      const row = readme.split("\n").find((line) => line.startsWith("| ") && line.includes(`| \`--${flag}\` |`));
+      const listed = [...(row?.split("|")[3]?.matchAll(/`([^`]+)`/g) ?? [])].map(([, name]) => name);
+      expect(listed, kind).toEqual(selectable(kind as SelectableKind));
+    }
+  });
 });
