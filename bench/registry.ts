@@ -17,5 +17,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   "polygonal-partitions": async () => (await import("./structure/polygonal-partitions.js")).polygonalPartitionsBench,
   "dp-continual": async () => (await import("./structure/dp-continual.js")).dpContinualBench,
   slugger: async () => (await import("./structure/slugger.js")).sluggerBench,
+  map: async () => (await import("./structure/corpus-map.js")).corpusMapBench,
   "bottom-up-communities": async () => (await import("./structure/bottom-up-communities.js")).bottomUpCommunitiesBench,
 };
