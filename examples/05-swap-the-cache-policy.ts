@@ -1,4 +1,4 @@
-// The same question with all of the cache, with a window of it, and with a policy of your own.
+// The same question with all of the cache, with a window of it, with heavy hitters, and with a policy of your own.
 import { Quire } from "quire";
 import { cachePolicy } from "quire/cache";
 import { z } from "zod";
@@ -18,7 +18,7 @@ const everySecond = cachePolicy({
 
 const quire = await Quire.open("smollm2-135m-instruct");
 const prompt = `Summarise in one sentence: ${"The sea is wide and blue. ".repeat(40)}`;
-for (const cache of ["full", "window:budget=128", everySecond()]) {
+for (const cache of ["full", "window:budget=128", "h2o:budget=0.25", everySecond()]) {
   const { text, stats } = await quire.generate(prompt, { cache, maxTokens: 30 });
   console.log(`${stats.cache.entries} entries, ${stats.cache.bytes} bytes: ${text}`);
 }
