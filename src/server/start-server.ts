@@ -47,7 +47,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   try {
     throwIfAborted(signal);
     const { engine: _, ...rest } = options;
-    service = await createService({ ...rest, engine, text, keys, hosts: keys === undefined ? localNames : undefined });
+    service = await createService({
+      ...rest,
+      engine,
+      text,
+      keys,
+      hosts: keys === undefined ? [...localNames, host] : undefined,
+    });
     listening = await listen(service, { host, port });
   } catch (error) {
     await service?.library.close();

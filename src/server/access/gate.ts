@@ -25,7 +25,7 @@ export function gate(service: Service): MiddlewareHandler<AppEnv> {
     if (foreign && origin !== undefined) {
       context.res.headers.set("access-control-allow-origin", origin);
       context.res.headers.append("vary", "Origin");
-      context.res.headers.set("access-control-expose-headers", "retry-after, x-request-id");
+      context.res.headers.set("access-control-expose-headers", "retry-after");
     }
   };
 }
