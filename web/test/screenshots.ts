@@ -43,7 +43,7 @@ const askSourceScene: Scene = async (page) => {
 const mapScene: Scene = async (page) => {
   await page.goto(new URL("#/map/source", page.url()).href);
   await page.locator(".qm canvas").waitFor();
-  await page.waitForTimeout(3000);
+  await page.waitForTimeout(9000);
 };
 
 const schedulerScene: Scene = async (page) => {

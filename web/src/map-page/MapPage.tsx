@@ -92,17 +92,6 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
             {counted(lights.places.length, "place")} lit: {lights.about}
           </Notice>
         )}
-        {!provisional && (
-          <div className="map-topic">
-            {topic === undefined ? (
-              <p className="small faint">Open a topic to ask about it alone.</p>
-            ) : (
-              <Button icon="ask" onClick={() => askWithin({ corpus: corpus.id, topic: topic.id, name: topic.name })}>
-                {`Ask about “${topic.name}”`}
-              </Button>
-            )}
-          </div>
-        )}
         <MapCanvas
           root={root}
           title={corpus.name}
@@ -113,6 +102,15 @@ function CorpusMap({ corpus }: { corpus: Corpus }) {
             setOpen(place);
           }}
         />
+        {topic !== undefined && !provisional && (
+          <Button
+            className="map-ask"
+            icon="ask"
+            onClick={() => askWithin({ corpus: corpus.id, topic: topic.id, name: topic.name })}
+          >
+            {`Ask about “${topic.name}”`}
+          </Button>
+        )}
       </div>
       {open !== undefined && <SourcePanel corpus={corpus.id} place={open} onClose={close} />}
     </div>
