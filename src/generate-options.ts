@@ -53,6 +53,13 @@ export interface GenerateResult {
     readonly passes: number;
     readonly tokensPerPass: number;
     readonly decode: Readonly<Record<string, number>>;
-    readonly cache: { readonly entries: number; readonly bytes: number };
+    readonly cache: {
+      readonly entries: number;
+      readonly bytes: number;
+      /** The most bytes at once, the prompt included. */
+      readonly peakBytes: number;
+      /** What the policy counts of its own work. */
+      readonly policy: Readonly<Record<string, number>>;
+    };
   };
 }

@@ -311,7 +311,12 @@ export class Quire {
         passes: stats.passes,
         tokensPerPass: stats.passes === 0 ? 0 : stats.completionTokens / stats.passes,
         decode: stats.decode,
-        cache: { entries: stats.cacheEntries, bytes: stats.cacheBytes },
+        cache: {
+          entries: stats.cacheEntries,
+          bytes: stats.cacheBytes,
+          peakBytes: stats.cachePeakBytes,
+          policy: stats.cachePolicy,
+        },
       },
     };
   }

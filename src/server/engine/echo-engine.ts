@@ -79,7 +79,12 @@ export function echoEngine(options: EchoOptions = {}): EchoEngine {
         secondsToFirstToken: 0,
         seconds: (performance.now() - started) / 1000,
       },
-      stats: { passes: tokens.length, tokensPerPass: 1, decode: {}, cache: { entries: 0, bytes: 0 } },
+      stats: {
+        passes: tokens.length,
+        tokensPerPass: 1,
+        decode: {},
+        cache: { entries: 0, bytes: 0, peakBytes: 0, policy: {} },
+      },
     };
   }
 
