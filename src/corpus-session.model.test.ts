@@ -8,8 +8,8 @@ import { readableText } from "./read-session.js";
 import { testModel } from "./weights/test-models.js";
 
 const prose =
-  "# Harbours\n\nThe harbour of Lindau lies on an island. Ferries leave every hour. In winter they leave every two hours.\n\n" +
-  "Bread is baked from flour, water and salt. Größe zählt. 😀 The dough rests for a night.\r\n";
+  "# Harbours\n\nThe harbour of Lindau lies on an island. In winter ferries leave seldom.\n\n" +
+  "Bread is baked. Größe zählt. 😀 The dough rests.\r\n";
 const mumps = "EN ;entry\n S X=1\n Q\nTWO ;next\n W X\n Q\n";
 
 let quire: Quire;
@@ -34,12 +34,10 @@ const open = (chunker: string, id = quire.name) =>
     files: { include: ["*.md", "*.m"] },
   });
 
-it("chunkers that ask a model: nothing is lost, an index is kept for the same model and made anew for another", async () => {
-  for (const chunker of [
-    "meta-chunking:tokens=16",
-    "meta-chunking:by=margin,tokens=16",
-    "code-chunking:by=llm,tokens=64",
-  ]) {
+it.each(["meta-chunking:tokens=16", "meta-chunking:by=margin,tokens=16", "code-chunking:by=llm,tokens=64"])(
+  "%s: nothing is lost, and the index is kept for the same model",
+  { timeout: 120_000 },
+  async (chunker) => {
     await using corpus = await open(chunker);
     const { chunks } = await corpus.index.all();
     for (const [uri, text] of [
@@ -52,9 +50,14 @@ it("chunkers that ask a model: nothing is lost, an index is kept for the same mo
     expect((await corpus.update()).unchanged).toBe(2);
     const settings = await readFile(path.join(root, ".quire-index", "settings.json"), "utf8");
     expect(JSON.parse(settings)).toMatchObject({ chunker: `${chunker}@${quire.name}` });
-  }
-  await using other = await open("code-chunking:by=llm,tokens=64", "another");
-  expect(other.lastUpdate).toMatchObject({ added: ["a.md", "b.m"], rebuilt: expect.stringContaining("@another") });
+  },
+);
+
+it("makes the index anew for another model", { timeout: 120_000 }, async () => {
+  await using first = await open("meta-chunking", "one");
+  expect(first.lastUpdate?.rebuilt).toBeDefined();
+  await using other = await open("meta-chunking", "another");
+  expect(other.lastUpdate?.rebuilt).toContain("meta-chunking@another");
 });
 
 it("reads with them too, and without a model says what is missing", async () => {

@@ -5,6 +5,7 @@ import type { ChunkContext } from "../../src/corpus/chunk/chunker.js";
 import { codeUnits } from "../../src/corpus/chunk/code/code-units.js";
 import { tokenMeasure } from "../../src/corpus/chunk/code/token-measure.js";
 import { sentences } from "../../src/corpus/chunk/sentence-spans.js";
+import type { Chunk } from "../../src/corpus/document.js";
 import { openCorpus, openEmbedder } from "../../src/corpus-session.js";
 import { partOf } from "../../src/methods.js";
 import { chunkingWith } from "../../src/programs/chunk-model.js";
@@ -17,9 +18,10 @@ import type { AskQuestion } from "../ask/question.js";
 import { random } from "../ask/random.js";
 import type { Bench, BenchOptions, Check, Findings, Row } from "../lib/report.js";
 import { type Spread, single } from "../lib/statistics.js";
-import { boundaryScores, type JoinedText, joinedProse } from "./boundaries.js";
+import { type BoundaryScores, boundaryScores, type JoinedText, joinedProse } from "./boundaries.js";
 import { type Cost, cutsOf, cutText, timed } from "./cut.js";
 import { documentedFunctions, gluedSources, sourceFiles } from "./documented-functions.js";
+import { FinishedParts, type Part } from "./finished.js";
 import { oneCallASentence } from "./one-call-a-sentence.js";
 import { type Found, findFor } from "./retrieval.js";
 
@@ -41,8 +43,8 @@ interface Sizes {
 }
 
 const quickSizes: Sizes = {
-  ...{ documents: 12, questions: 30, joined: 2, glued: 1, functions: 40, policyCharacters: 16_000 },
-  ...{ speedCharacters: 2400, asks: true },
+  ...{ documents: 10, questions: 40, joined: 2, glued: 1, functions: 40, policyCharacters: 16_000 },
+  ...{ speedCharacters: 1200, asks: true },
 };
 const fullSizes: Sizes = {
   ...{
@@ -60,6 +62,7 @@ const searchTokens = 120;
 const codeTokens = 256;
 const shownTokens = 500;
 const speedWindow = 256;
+const partsOfText = 3;
 
 interface Bed {
   readonly options: BenchOptions;
@@ -67,20 +70,32 @@ interface Bed {
   readonly quire: Quire;
   readonly context: ChunkContext;
   readonly root: string;
+  readonly finished: FinishedParts;
   readonly rows: Row[];
   readonly notes: string[];
   readonly checks: Check[];
   readonly ratios: Record<string, number>;
 }
 
+const tasks: Readonly<Record<string, (bed: Bed) => Promise<void>>> = {
+  code: codeSearch,
+  "code-cuts": codeBoundaries,
+  speed,
+  cuts: proseBoundaries,
+  search: generatedSearch,
+  policy: policySearch,
+};
+
 async function run(options: BenchOptions): Promise<Findings> {
   const modelName = options.model ?? "smollm2-135m-instruct";
   const root = await mkdtemp(join(tmpdir(), "quire-bench-chunkers-"));
   const quire = await Quire.open(modelName, { threads: options.threads, prefixSharing: false });
+  const settings = [modelName, String(options.seed), String(options.quick)];
+  const finished = await FinishedParts.open(...settings);
   const embedder = await openEmbedder("all-minilm-l6-v2", { threads: options.threads });
   const model = quire.languageModel();
   const bed: Bed = {
-    ...{ options, quire, root, rows: [], notes: [], checks: [], ratios: {} },
+    ...{ options, quire, root, finished, rows: [], notes: [], checks: [], ratios: {} },
     sizes: options.quick ? quickSizes : fullSizes,
     context: {
       ...chunkingWith(model, (notice) => bed.notes.push(notice)),
@@ -89,12 +104,9 @@ async function run(options: BenchOptions): Promise<Findings> {
     },
   };
   try {
-    await speed(bed);
-    await proseBoundaries(bed);
-    await generatedSearch(bed);
-    await policySearch(bed);
-    await codeSearch(bed);
-    await codeBoundaries(bed);
+    for (const [name, task] of Object.entries(tasks)) {
+      if (options.tasks === undefined || options.tasks.split(",").includes(name)) await task(bed);
+    }
   } finally {
     await embedder?.close();
     await quire.close();
@@ -103,7 +115,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   const { rows, notes, checks, ratios } = bed;
   return {
     title: chunkersBench.title,
-    summary: `Model of all that ask one: ${modelName}; embeddings: all-minilm-l6-v2, hybrid search. Recall: share of the bytes of the places that answer a question among the first ${shownTokens} tokens found, the same for all chunkers; answer: an accepted answer stands in them; nDCG over the first ten chunks. F1: cuts within one sentence (one unit of code) of a true one; WindowDiff: share of windows with a wrong number of cuts. In brackets 95 % intervals by bootstrap over questions or texts. Time is processor time of cutting alone, all threads together.`,
+    summary: `Model of all that ask one: ${modelName}; embeddings: all-minilm-l6-v2, hybrid search (source code: by words alone). Recall: share of the bytes of the places that answer a question among the first ${shownTokens} tokens found, the same for all chunkers; answer: an accepted answer stands in them; nDCG over the first ten chunks. F1: cuts within one sentence (one unit of code) of a true one; WindowDiff: share of windows with a wrong number of cuts. In brackets 95 % intervals by bootstrap over questions or texts. Time is processor time of cutting alone, all threads together.`,
     columns: {
       recall: { title: "recall", unit: "%", digits: 0, better: "higher" },
       ndcg: { title: "nDCG@10", unit: "%", digits: 0, better: "higher" },
@@ -126,45 +138,57 @@ async function run(options: BenchOptions): Promise<Findings> {
   };
 }
 
+/** Rows and figures of one part of the bench, from an earlier run where that got so far. */
+async function part(bed: Bed, name: string, work: () => Promise<Part>): Promise<void> {
+  const { rows, ratios } = await bed.finished.once(name, work);
+  bed.rows.push(...rows);
+  Object.assign(bed.ratios, ratios);
+}
+
 async function speed(bed: Bed): Promise<void> {
-  const { sizes, quire, context, rows, ratios, options } = bed;
-  const [{ text } = { text: "" }] = joinedProse(options.seed + 7, 1, Math.ceil(sizes.speedCharacters / 700));
-  const part = text.slice(0, sizes.speedCharacters);
+  const { sizes, options } = bed;
+  const [{ text } = { text: "" }] = joinedProse(options.seed + 7, 1, Math.ceil(sizes.speedCharacters / 500));
+  const prose = text.slice(0, sizes.speedCharacters);
+  await part(bed, "speed", () => measureSpeed(bed, prose));
+  bed.notes.push(
+    `Speed is measured on ${prose.length} characters of one text, not on 1 MB: by a call a sentence that takes too long. The ratio grows with the window, because each call reads what stands before its sentence.`,
+  );
+}
+
+async function measureSpeed({ quire, context, options }: Bed, prose: string): Promise<Part> {
   const chunker = await partOf("chunker", `meta-chunking:merge=false,theta=0,window=${speedWindow}`);
-  const setting = `speed: ${Math.round(part.length / 100) / 10} kB of prose, windows of ${speedWindow} tokens`;
+  const setting = `speed: ${Math.round(prose.length / 100) / 10} kB of prose, windows of ${speedWindow} tokens`;
+  const rows: Row[] = [];
   const cuts: number[][] = [];
   const costs: Cost[] = [];
-  for (const [name, tokenLogProbs] of [
+  for (const [contender, tokenLogProbs] of [
     ["one reading a window", context.model!.scoring!.tokenLogProbs],
     ["one call a sentence", oneCallASentence(quire)],
   ] as const) {
     const cost = { cpuSeconds: 0, seconds: 0 };
     const model = { ...context.model!, scoring: { ...context.model!.scoring!, tokenLogProbs } };
-    const chunks = await cutText(chunker, "speed.txt", part, { ...context, model }, cost);
+    const chunks = await cutText(chunker, "speed.txt", prose, { ...context, model }, cost);
     cuts.push(cutsOf(chunks));
     costs.push(cost);
-    rows.push({
-      setting,
-      contender: name,
-      measures: { chunks: single(chunks.length), cpuSeconds: single(cost.cpuSeconds) },
-    });
-    options.progress(`${name}: ${chunks.length} chunks, ${cost.seconds.toFixed(0)} s`);
+    const measures = { chunks: single(chunks.length), cpuSeconds: single(cost.cpuSeconds) };
+    rows.push({ setting, contender, measures });
+    options.progress(`${contender}: ${chunks.length} chunks, ${cost.seconds.toFixed(0)} s`);
   }
   const [ours = [], theirs = []] = cuts;
   const same = ours.filter((cut) => theirs.includes(cut)).length;
-  ratios["perplexityVsOneCallASentence"] = costs[1]!.cpuSeconds / costs[0]!.cpuSeconds;
-  ratios["sameBoundaries"] = (2 * same) / Math.max(1, ours.length + theirs.length);
-  bed.notes.push(
-    `Speed is measured on ${part.length} characters of one text, not on 1 MB: by a call a sentence that takes too long. The ratio grows with the window, because each call reads what stands before its sentence.`,
-  );
+  const ratios = {
+    perplexityVsOneCallASentence: costs[1]!.cpuSeconds / costs[0]!.cpuSeconds,
+    sameBoundaries: (2 * same) / Math.max(1, ours.length + theirs.length),
+  };
+  return { rows, ratios };
 }
 
 async function proseBoundaries(bed: Bed): Promise<void> {
   const { options, sizes, context } = bed;
-  const texts = joinedProse(options.seed, sizes.joined, 4);
+  const texts = joinedProse(options.seed, sizes.joined, partsOfText);
   const starts = (text: string) => [...sentences(text, (words) => words.length)].map(({ start }) => start);
   const all = texts.map(({ text }) => context.countTokens(text)).reduce((sum, n) => sum + n, 0);
-  const tokens = Math.round(all / (texts.length * 4));
+  const tokens = Math.round(all / (texts.length * partsOfText));
   const names = [
     ...[
       `fixed:tokens=${tokens}`,
@@ -176,7 +200,13 @@ async function proseBoundaries(bed: Bed): Promise<void> {
     `meta-chunking:by=perplexity,merge=false,tokens=${tokens}`,
     ...(sizes.asks ? [`meta-chunking:by=margin,merge=false,tokens=${tokens}`] : []),
   ];
-  await boundaries(bed, `cuts: ${texts.length} texts of 4 parts`, texts, async ({ text }) => starts(text), names);
+  await boundaries(
+    bed,
+    `cuts: ${texts.length} texts of ${partsOfText} parts`,
+    texts,
+    async ({ text }) => starts(text),
+    names,
+  );
 }
 
 async function codeBoundaries(bed: Bed): Promise<void> {
@@ -207,39 +237,36 @@ async function boundaries(
   startsOf: (text: JoinedText) => Promise<number[]>,
   names: readonly string[],
 ): Promise<void> {
-  const { rows, context, options } = bed;
+  const { context, options } = bed;
   const starts = await Promise.all(texts.map(startsOf));
-  const draw = random(options.seed);
-  const add = (contender: string, cuts: readonly (readonly number[])[], extra: Row["measures"]) => {
+  const scored = (contender: string, cuts: readonly (readonly number[])[], extra: Row["measures"]): Part => {
     const scores = texts.map(({ joins }, i) => boundaryScores(starts[i]!, joins, cuts[i]!));
-    const f1 = interval(
-      scores.map((score) => score.f1),
-      100,
-    );
-    const windowDiff = interval(
-      scores.map((score) => score.windowDiff),
-      1,
-    );
-    rows.push({ setting, contender, measures: { f1, windowDiff, ...extra } });
+    const of = (value: (one: BoundaryScores) => number, scale: number) => interval(scores.map(value), scale);
+    const f1 = of((score) => score.f1, 100);
+    const windowDiff = of((score) => score.windowDiff, 1);
     options.progress(`${setting}, ${contender}: F1 ${f1.value.toFixed(0)}`);
+    return { rows: [{ setting, contender, measures: { f1, windowDiff, ...extra } }], ratios: {} };
   };
   for (const name of names) {
-    const cost = { cpuSeconds: 0, seconds: 0 };
-    const chunker = await partOf("chunker", name);
-    const cut = [];
-    for (const { uri, text } of texts) cut.push(await cutText(chunker, uri, text, context, cost));
-    const chunks = cut.flat();
-    add(name, cut.map(cutsOf), {
-      chunks: single(chunks.length),
-      tokens: single(chunks.reduce((sum, { text }) => sum + context.countTokens(text), 0) / chunks.length),
-      cpuSeconds: single(cost.cpuSeconds),
+    await part(bed, `${setting}, ${name}`, async () => {
+      const cost = { cpuSeconds: 0, seconds: 0 };
+      const chunker = await partOf("chunker", name);
+      const cut: Chunk[][] = [];
+      for (const { uri, text } of texts) cut.push(await cutText(chunker, uri, text, context, cost));
+      const chunks = cut.flat();
+      return scored(name, cut.map(cutsOf), {
+        chunks: single(chunks.length),
+        tokens: single(chunks.reduce((sum, { text }) => sum + context.countTokens(text), 0) / chunks.length),
+        cpuSeconds: single(cost.cpuSeconds),
+      });
     });
   }
-  add(
-    "random, as many cuts as joins",
-    texts.map(({ joins }, i) => draw.shuffle(starts[i]!.slice(1)).slice(0, joins.length)),
-    { chunks: single(texts.reduce((sum, { joins }) => sum + joins.length + 1, 0)) },
-  );
+  const draw = random(options.seed);
+  await part(bed, `${setting}, random`, async () => {
+    const cuts = texts.map(({ joins }, i) => draw.shuffle(starts[i]!.slice(1)).slice(0, joins.length));
+    const chunks = texts.reduce((sum, { joins }) => sum + joins.length + 1, 0);
+    return scored("random, as many cuts as joins", cuts, { chunks: single(chunks) });
+  });
 }
 
 async function generatedSearch(bed: Bed): Promise<void> {
@@ -279,7 +306,7 @@ async function policySearch(bed: Bed): Promise<void> {
   ]);
 }
 
-/** Of a large manual the shortest files that hold answers, as plain text, up to a number of characters. */
+/** Of a large manual the files that hold the most answers for their length, as plain text, up to a number of characters. */
 async function shortened(bed: Bed, whole: string, asked: readonly AskQuestion[], most: number) {
   await using corpus = await openCorpus(whole, {
     embedder: "none",
@@ -290,7 +317,8 @@ async function shortened(bed: Bed, whole: string, asked: readonly AskQuestion[],
   const texts = await Promise.all(
     names.map(async (file) => ({ path: file, text: (await corpus.index.document(file)).text })),
   );
-  texts.sort((a, b) => a.text.length - b.text.length);
+  const answers = (path: string) => asked.filter(({ gold }) => gold.some(({ file }) => file === path)).length;
+  texts.sort((a, b) => answers(b.path) / b.text.length - answers(a.path) / a.text.length);
   if (!Number.isFinite(most)) {
     const characters = texts.reduce((sum, { text }) => sum + text.length, 0);
     return { folder: whole, questions: asked, characters };
@@ -298,7 +326,7 @@ async function shortened(bed: Bed, whole: string, asked: readonly AskQuestion[],
   const kept: { path: string; text: string }[] = [];
   let characters = 0;
   for (const file of texts) {
-    if (characters + file.text.length > most && kept.length > 0) break;
+    if (characters + file.text.length > most) continue;
     characters += file.text.length;
     kept.push({ path: file.path.replace(/\.html$/, ".txt"), text: file.text });
   }
@@ -317,13 +345,14 @@ async function codeSearch(bed: Bed): Promise<void> {
   const folder = await written(bed, "code", files);
   await search(
     bed,
-    `search: ${questions.length} functions by their comments, ${files.length} source files`,
+    `search: ${questions.length} functions by the words of their comments, ${files.length} source files`,
     folder,
     questions,
     [
       ...["fixed", "recursive", "code-chunking"].map((name) => `${name}:tokens=${codeTokens}`),
       `code-chunking:by=ast,tokens=${codeTokens}`,
     ],
+    "none",
   );
 }
 
@@ -333,32 +362,43 @@ async function search(
   folder: string,
   questions: readonly AskQuestion[],
   names: readonly string[],
+  embedder?: "none",
 ): Promise<void> {
-  const { quire, options, rows, root, context, ratios } = bed;
-  for (const [i, name] of names.entries()) {
-    const cost = { cpuSeconds: 0, seconds: 0 };
-    const chunker = timed(await partOf("chunker", name), cost);
-    const indexFolder = join(root, `index ${rows.length} ${i}`);
-    await using corpus = await openCorpus(folder, {
-      ...{ model: quire.languageModel(), chunker, indexFolder, threads: options.threads },
-    });
-    const { chunks } = await corpus.index.stats();
-    const all = (await corpus.index.all()).chunks;
-    const tokens = all.reduce((sum, { text }) => sum + context.countTokens(text), 0) / Math.max(1, chunks);
-    const found: Found[] = [];
-    for (const question of questions) {
-      found.push(await findFor(corpus, question, { tokens: shownTokens, countTokens: context.countTokens }));
-    }
-    const of = (value: (one: Found) => number) => interval(found.map(value), 100);
-    const measures = { recall: of((one) => one.recall), ndcg: of((one) => one.ndcg), answer: of((one) => one.answer) };
-    rows.push({
-      setting,
-      contender: name,
-      measures: { ...measures, chunks: single(chunks), tokens: single(tokens), cpuSeconds: single(cost.cpuSeconds) },
-    });
-    ratios[`recall:${setting.split(/[:,] /)[1]}:${name}`.replace(/ /g, "-")] = measures.recall.value / 100;
-    options.progress(`${setting}, ${name}: recall ${measures.recall.value.toFixed(0)} %, ${cost.seconds.toFixed(1)} s`);
+  for (const name of names) {
+    await part(bed, `${setting}, ${name}`, () => measureSearch(bed, setting, folder, questions, name, embedder));
   }
+}
+
+async function measureSearch(
+  { quire, options, root, context }: Bed,
+  setting: string,
+  folder: string,
+  questions: readonly AskQuestion[],
+  name: string,
+  embedder: "none" | undefined,
+): Promise<Part> {
+  const cost = { cpuSeconds: 0, seconds: 0 };
+  const chunker = timed(await partOf("chunker", name), cost);
+  const indexFolder = join(root, `index ${setting} ${name}`.replace(/[^\w]+/g, "-"));
+  await using corpus = await openCorpus(folder, {
+    ...{ model: quire.languageModel(), chunker, embedder, indexFolder, threads: options.threads },
+  });
+  const { chunks } = await corpus.index.stats();
+  const all = (await corpus.index.all()).chunks;
+  const tokens = all.reduce((sum, { text }) => sum + context.countTokens(text), 0) / Math.max(1, chunks);
+  const found: Found[] = [];
+  for (const question of questions) {
+    found.push(await findFor(corpus, question, { tokens: shownTokens, countTokens: context.countTokens }));
+  }
+  const of = (value: (one: Found) => number) => interval(found.map(value), 100);
+  const quality = { recall: of((one) => one.recall), ndcg: of((one) => one.ndcg), answer: of((one) => one.answer) };
+  const costs = { chunks: single(chunks), tokens: single(tokens), cpuSeconds: single(cost.cpuSeconds) };
+  const recall = quality.recall.value;
+  options.progress(`${setting}, ${name}: recall ${recall.toFixed(0)} %, ${cost.seconds.toFixed(1)} s`);
+  return {
+    rows: [{ setting, contender: name, measures: { ...quality, ...costs } }],
+    ratios: { [`recall:${setting.split(/[:,] /)[1]}:${name}`.replace(/ /g, "-")]: recall / 100 },
+  };
 }
 
 async function written(

@@ -72,7 +72,7 @@ export function documentedFunctions(files: readonly SourceFile[], most: number, 
 
 export function gluedSources(files: readonly SourceFile[], count: number, seed: number): JoinedText[] {
   const draw: Random = random(seed);
-  const small = draw.shuffle(files.filter(({ text }) => text.length > 600 && text.length < 2500));
+  const small = draw.shuffle(files.filter(({ text }) => text.length > 600 && text.length < 2000));
   return Array.from({ length: count }, (_, i) => {
     const parts = small.slice(i * 4, i * 4 + 4).map(({ text }) => text);
     return glued(`glued-${i}.ts`, parts, "\n");
