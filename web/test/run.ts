@@ -1,9 +1,10 @@
 import { readFileSync } from "node:fs";
 import type { Browser, BrowserContext } from "playwright-core";
 import { auditChecks } from "./audit-checks.js";
-import { behaviourChecks, downChecks, keyChecks } from "./behaviour-checks.js";
 import { chromiumPath, launch, type SizeName, sizes, startMock } from "./browser.js";
+import { chatChecks } from "./chat-checks.js";
 import { type Check, type Outcome, runChecks } from "./checks.js";
+import { downChecks, keyChecks, pageChecks } from "./page-checks.js";
 
 /** The page in a headless Chromium against the mock server: `npx tsx web/test/run.ts [words of a check's name]`. Build it before. */
 
@@ -38,7 +39,7 @@ async function main(executable: string): Promise<Outcome> {
       // What the page does is the same in both themes.
       console.log(`${size}, behaviour`);
       const context = contexts(browser, size, "light");
-      await runChecks(chosen([...behaviourChecks, ...downChecks]), context, mock.url, outcome);
+      await runChecks(chosen([...chatChecks, ...pageChecks, ...downChecks]), context, mock.url, outcome);
       await runChecks(chosen(keyChecks), context, locked.url, outcome);
     }
   } finally {

@@ -10,17 +10,17 @@ import { CorpusSelect } from "../corpora/CorpusSelect.js";
 import { NoCorpora } from "../corpora/NoCorpora.js";
 import { showOnMap } from "../map-page/map-lights.js";
 import { SourcePanel } from "../source/SourcePanel.js";
-import { counted, duration } from "../ui/amounts.js";
+import { counted } from "../ui/amounts.js";
 import { Button, IconButton } from "../ui/Button.js";
-import { CopyButton } from "../ui/CopyButton.js";
 import { Icon } from "../ui/Icon.js";
 import { ErrorNotice, Notice } from "../ui/Notice.js";
 import { PageHead } from "../ui/PageHead.js";
+import { AnswerView } from "./AnswerView.js";
 import { takeScope } from "./ask-scope.js";
-import { CitedAnswer } from "./CitedAnswer.js";
-import { EvidenceList, numberOf } from "./EvidenceList.js";
+import { EarlierQuestions } from "./EarlierQuestions.js";
+import { numberOf } from "./EvidenceList.js";
 import { rememberQuestion, useEarlierQuestions } from "./earlier-questions.js";
-import { type Asked, useAsk } from "./use-ask.js";
+import { useAsk } from "./use-ask.js";
 import "./ask.css";
 
 interface OpenSource {
@@ -171,7 +171,7 @@ export function AskPage() {
             </Notice>
           )}
           {asked === undefined ? (
-            <Earlier
+            <EarlierQuestions
               list={earlier.map((one) => one.asked)}
               corpusName={corpus?.name}
               onShow={(one) => {
@@ -194,117 +194,5 @@ export function AskPage() {
         <SourcePanel corpus={corpus.id} place={open.place} number={open.number} onClose={close} />
       )}
     </div>
-  );
-}
-
-interface AnswerViewProps {
-  readonly asked: Asked;
-  readonly current: number | undefined;
-  onOpen(number: number, from: HTMLElement): void;
-  onAgain(): void;
-  onMap(places: readonly Place[]): void;
-}
-
-function AnswerView({ asked, current, onOpen, onAgain, onMap }: AnswerViewProps) {
-  const { state, text, evidence, answer, progress, seconds } = asked;
-  const share =
-    progress?.total !== undefined && progress.total > 0 ? ((progress.done ?? 0) / progress.total) * 100 : undefined;
-  const cited = answer?.evidence ?? evidence;
-  return (
-    <section className="answer" aria-label="Answer" aria-busy={state === "running"}>
-      <h2 className="answer-question">{asked.question}</h2>
-      {state === "running" && (
-        <p className="answer-state">
-          <span className="turn-writing">
-            <span className="turn-pulse" aria-hidden="true" />
-            {text !== "" ? "Writing" : progressWords(progress)}
-            {evidence.length > 0 && `, ${counted(evidence.length, "passage")} found`}
-          </span>
-          {text === "" && share !== undefined && (
-            <span className="meter answer-meter">
-              <span style={{ width: `${share}%` }} />
-            </span>
-          )}
-        </p>
-      )}
-      {state !== "running" && (
-        <p className="answer-state figure">
-          {[
-            state === "stopped" ? "Stopped" : undefined,
-            answer?.model ?? undefined,
-            seconds === undefined ? undefined : duration(seconds),
-            answer?.usage?.completion_tokens ? counted(answer.usage.completion_tokens, "token") : undefined,
-            answer?.usage?.prompt_tokens ? `${counted(answer.usage.prompt_tokens, "token")} read` : undefined,
-          ]
-            .filter((part) => part !== undefined)
-            .join(" · ")}
-          {text !== "" && <CopyButton text={() => text} label="Copy answer" />}
-        </p>
-      )}
-      <div className="answer-text">
-        {text !== "" && <CitedAnswer text={text} known={cited.map(numberOf)} current={current} onCite={onOpen} />}
-        {state === "failed" && (
-          <ErrorNotice error={asked.error} action={<Button onClick={onAgain}>Try again</Button>} />
-        )}
-        {answer?.stated === false && (
-          <Notice look="warning">Nothing found in the documents states this. The nearest passages are listed.</Notice>
-        )}
-      </div>
-      <p className="visually-hidden" aria-live="polite">
-        {state === "running" ? "The answer is being written." : "The answer ended."}
-      </p>
-      {cited.length > 0 && state !== "running" && (
-        <>
-          <div className="evidence-head">
-            <h3 className="section-title">Evidence</h3>
-            <Button look="quiet" icon="map" onClick={() => onMap(cited)}>
-              Show on the map
-            </Button>
-          </div>
-          <EvidenceList evidence={cited} current={current} onOpen={onOpen} />
-        </>
-      )}
-    </section>
-  );
-}
-
-function progressWords(progress: Asked["progress"]): string {
-  if (progress === undefined) return "Looking for passages";
-  const phase = progress.phase.charAt(0).toUpperCase() + progress.phase.slice(1).replaceAll("_", " ");
-  return progress.total === undefined ? phase : `${phase}, ${progress.done ?? 0} of ${progress.total}`;
-}
-
-function Earlier({
-  list,
-  corpusName,
-  onShow,
-}: {
-  list: readonly Asked[];
-  corpusName: string | undefined;
-  onShow: (asked: Asked) => void;
-}) {
-  if (list.length === 0) {
-    return (
-      <p className="ask-hint">
-        {corpusName === undefined
-          ? "\u00a0"
-          : `The answer is written from passages of ${corpusName}, and each sentence says where it comes from. A number opens the source at its lines.`}
-      </p>
-    );
-  }
-  return (
-    <section aria-label="Earlier questions">
-      <h2 className="section-title">Earlier questions</h2>
-      <ul className="earlier">
-        {list.map((asked) => (
-          <li key={asked.question}>
-            <button type="button" onClick={() => onShow(asked)}>
-              <span>{asked.question}</span>
-              <span className="faint small figure">{counted(asked.evidence.length, "source")}</span>
-            </button>
-          </li>
-        ))}
-      </ul>
-    </section>
   );
 }
