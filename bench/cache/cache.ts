@@ -90,6 +90,7 @@ async function run(options: BenchOptions): Promise<Findings> {
       notes: [
         text.note,
         ...(options.saved ? ["Printed from what runs had measured that were not finished (`--saved`)."] : []),
+        "lazy-eviction holds everything until its first cut, as many steps after the prompt as its window is long (half the budget, at most 64): where it is right more often, look at the entries it held.",
         `Budgets: ${budgets.map(percent).join(", ")}; ${policies.length} policies, ${cases.length} cases.`,
         ...quality.notes,
       ],
