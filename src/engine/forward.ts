@@ -1,4 +1,4 @@
-import type { KeyValueStore, Reservation } from "../cache/store/key-values.js";
+import { type KeyValueStore, type Reservation, slotStep } from "../cache/store/key-values.js";
 import { QuireError } from "../errors.js";
 import type { AttendOptions, Batch } from "../models/architecture.js";
 import { Graph } from "../tensor/graph.js";
@@ -127,7 +127,8 @@ export class ForwardPass {
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
     const parts = segments.map(({ store, tokens, stepRow = false, reader }) => {
-      const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, layerClasses(store))}`;
+      const classes = layerClasses(store, readStep({ store, stepRow, reader }, segments.length));
+      const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
     });
     const key = `${parts.join(" ")} | ${wanted}`;
@@ -178,7 +179,9 @@ export class ForwardPass {
       const tokens = graph.input("tokens", "i32", [rows]);
       const positions = graph.input("positions", "i32", [rows]);
       const wanted = wantedRows === rows ? undefined : graph.input("wanted", "i32", [wantedRows]);
-      const inputs = segments.map((segment, index) => new SegmentInputs(graph, segment, index));
+      const inputs = segments.map(
+        (segment, index) => new SegmentInputs(graph, segment, index, readStep(segment, segments.length)),
+      );
       const batch: Batch = {
         graph,
         tokens,
@@ -219,6 +222,13 @@ export class ForwardPass {
       row += segment.tokens.length;
     }
   }
+}
+
+/** Every sequence of a pass comes to the end of its graph at another time, and a graph of many is dear: they read further ahead. Not
+ *  where a policy observes: its sums are cut to what can be seen. */
+function readStep({ store, stepRow, reader }: Pick<Segment, "store" | "stepRow" | "reader">, segments: number): number {
+  const observed = stepRow === true || reader !== undefined || store.watchesSums;
+  return segments === 1 || observed ? slotStep : 4 * slotStep;
 }
 
 function attend(

@@ -1,5 +1,5 @@
 import type { HeadSlots } from "../cache/store/head-slots.js";
-import { type KeyValueStore, roundUp } from "../cache/store/key-values.js";
+import { type KeyValueStore, roundUp, slotStep } from "../cache/store/key-values.js";
 import type { SharedSlots } from "../cache/store/shared-slots.js";
 
 /** Layers of a memory that read the same slots and therefore share a mask: those of a map, or those with slots a head that hold
@@ -14,9 +14,12 @@ export interface LayerClass {
   readonly entries: number;
 }
 
-export function layerClasses(store: KeyValueStore): LayerClass[] {
+/** `step`: reads are multiples of it, as far as the memory reaches. */
+export function layerClasses(store: KeyValueStore, step = slotStep): LayerClass[] {
+  const reading = ({ extent, capacity }: { extent: number; capacity: number }) =>
+    Math.min(Math.ceil(roundUp(extent) / step) * step, capacity);
   const classes: LayerClass[] = store.groups.map(({ layers, slots }, index) => ({
-    read: roundUp(slots.extent),
+    read: reading(slots),
     layers,
     group: { index, slots },
     entries: slots.entries,
@@ -28,7 +31,7 @@ export function layerClasses(store: KeyValueStore): LayerClass[] {
     else found.layers.push(layer);
   }
   for (const { layers, slots } of bySize.values())
-    classes.push({ read: roundUp(slots.extent), layers, entries: slots.entries });
+    classes.push({ read: reading(slots), layers, entries: slots.entries });
   return classes;
 }
 

@@ -31,18 +31,20 @@ export class SegmentInputs {
   /** Where the newest of the queries go, while they are wanted. */
   readonly #ringSlots: Tensor | undefined;
   readonly #stepRow: boolean;
+  readonly #readStep: number;
   /** f32 [H, R, read] by layer, where the attention of the rows is wanted. */
   readonly weights = new Map<number, Tensor>();
   /** Where a policy reads by its own rule. */
   readonly reading: PolicyReading | undefined;
 
-  constructor(graph: Graph, { store, tokens, stepRow = false, reader }: Segment, index: number) {
+  constructor(graph: Graph, { store, tokens, stepRow = false, reader }: Segment, index: number, readStep: number) {
     this.reading = reader && new PolicyReading(graph, reader, `read ${index}`);
     this.#graph = graph;
     this.#store = store;
     this.#rows = tokens.length;
     this.#name = String(index);
-    this.#classes = layerClasses(store);
+    this.#readStep = readStep;
+    this.#classes = layerClasses(store, readStep);
     for (const [number, { layers }] of this.#classes.entries())
       for (const layer of layers) this.#classOf[layer] = number;
     this.#sharedSlots = store.groups.map((_, group) => graph.input(`slots ${index} ${group}`, "i64", [this.#rows]));
@@ -153,7 +155,7 @@ export class SegmentInputs {
         0,
       );
     }
-    const classes = layerClasses(store);
+    const classes = layerClasses(store, this.#readStep);
     const heads = this.#headMasks === undefined ? undefined : this.#graph.host<Uint16Array>(this.#headMasks);
     let start = 0;
     for (const own of classes) {

@@ -24,7 +24,7 @@ export function need(condition: boolean, op: string, why: string, got: readonly 
 }
 
 export function needType(op: string, tensor: Described, allowed: readonly DType[]): void {
-  need(allowed.includes(tensor.dtype), op, `cannot take ${tensor.dtype}`, [tensor], allowed.join(" or "));
+  if (!allowed.includes(tensor.dtype)) refuse(op, `cannot take ${tensor.dtype}`, [tensor], allowed.join(" or "));
 }
 
 export function isContiguous(tensor: Described): boolean {

@@ -146,46 +146,54 @@ export class Graph {
 
   node(spec: NodeSpec): Tensor {
     this.#mustBeOpen();
-    for (const input of spec.inputs) {
-      if (!input.owner.open) throw new QuireError("bad-input", `${spec.op}: ${input.name || "an operand"} was freed.`);
-      if (input.graph !== undefined && input.graph !== this) {
-        throw new QuireError("bad-input", `${spec.op}: its operands belong to two graphs.`);
-      }
-      if (input.owner.device !== undefined && input.owner.device !== this.device) {
-        throw new QuireError("bad-input", `${spec.op}: ${input.name || "an operand"} lies on another device.`);
-      }
-    }
-    const repacked = spec.inputs.find(({ owner }) => owner.repacked === true);
-    if (repacked !== undefined && spec.op !== "linear" && spec.op !== "linearExperts") {
-      throw new QuireError("unsupported", `${spec.op}: ${repacked.name} is stored repacked and serves products only.`, {
-        got: describe(repacked),
-      });
-    }
-    checkShape(spec.op, spec.dtype, spec.shape);
+    const { op, inputs, dtype, shape, strides, gradient, viewOffset } = spec;
+    for (const input of inputs) this.#takeOperand(op, input);
+    checkShape(op, dtype, shape);
     this.#nodes++;
     if (this.#nodes >= this.maxNodes) {
       throw new QuireError("bad-input", `The graph has more than ${this.maxNodes} operations.`, {
         fix: "Raise maxNodes.",
       });
     }
-    for (const { pointer, owner } of spec.inputs) {
-      if (owner === this) continue;
-      this.#owners.add(owner);
-      this.#leaves.add(pointer);
-    }
     const pointer = spec.build(this.#context);
-    const viewed = spec.viewOffset === undefined ? undefined : spec.inputs[0];
+    const viewed = viewOffset === undefined ? undefined : inputs[0];
     const root = viewed === undefined ? undefined : (viewed.root ?? viewed.source ?? viewed);
-    const offset = (viewed?.offset ?? 0) + (spec.viewOffset ?? 0);
-    const { dtype, shape, strides, op, inputs, gradient } = spec;
-    const tensor = new Tensor({
-      ...{ pointer, dtype, shape, strides, op, inputs, gradient, root, offset },
+    const offset = (viewed?.offset ?? 0) + (viewOffset ?? 0);
+    const own = {
+      pointer,
+      dtype,
+      shape,
+      strides,
+      op,
+      inputs,
+      gradient,
+      root,
+      offset,
       name: "",
       owner: this,
       graph: this,
-    });
+    };
+    const tensor = new Tensor(own);
     this.#numerics?.watch(tensor);
     return tensor;
+  }
+
+  /** Results of this graph need no checks but one; a graph of many sequences has thousands. */
+  #takeOperand(op: string, operand: Tensor): void {
+    const { owner, graph, name, pointer } = operand;
+    if (graph !== undefined && graph !== this)
+      throw new QuireError("bad-input", `${op}: its operands belong to two graphs.`);
+    if (owner === this) return;
+    if (!owner.open) throw new QuireError("bad-input", `${op}: ${name || "an operand"} was freed.`);
+    if (owner.device !== undefined && owner.device !== this.device)
+      throw new QuireError("bad-input", `${op}: ${name || "an operand"} lies on another device.`);
+    if (owner.repacked === true && op !== "linear" && op !== "linearExperts") {
+      throw new QuireError("unsupported", `${op}: ${name} is stored repacked and serves products only.`, {
+        got: describe(operand),
+      });
+    }
+    this.#owners.add(owner);
+    this.#leaves.add(pointer);
   }
 
   /** Makes `run` check that every index in `indices`, which lies in an input, is at least 0 and below `below`. */

@@ -15,13 +15,8 @@ export function reshape(x: Tensor, sizes: Shape): Tensor {
   const shape = sizes.map((size) => (size === -1 ? x.elements / known : size));
   checkShape(op, x.dtype, shape);
   needContiguous(op, x);
-  need(
-    elements(shape) === x.elements,
-    op,
-    `[${shape.join(", ")}] has another number of elements`,
-    [x],
-    `${x.elements} elements`,
-  );
+  if (elements(shape) !== x.elements)
+    refuse(op, `[${shape.join(", ")}] has another number of elements`, [x], `${x.elements} elements`);
   return node({
     op,
     inputs: [x],
