@@ -96,7 +96,12 @@ export interface EngineResult {
     readonly passes: number;
     readonly tokensPerPass: number;
     readonly decode: Readonly<Record<string, number>>;
-    readonly cache: { readonly entries: number; readonly bytes: number };
+    readonly cache: {
+      readonly entries: number;
+      readonly bytes: number;
+      readonly peakBytes: number;
+      readonly policy: Readonly<Record<string, number>>;
+    };
   };
 }
 
