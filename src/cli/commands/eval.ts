@@ -6,6 +6,8 @@ export function define(command: Command): void {
   defineBench(command, "Measures quality on questions with known answers.", [
     "quire eval ask --quick",
     "quire eval ask --json",
+    "quire eval chunkers --quick",
+    "quire eval selectors --quick",
     "quire eval cache --policies h2o,cake --budgets 0.2,0.1",
   ]);
 }
