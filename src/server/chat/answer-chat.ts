@@ -224,7 +224,7 @@ function emptyResult(task: ChatTask): EngineResult {
       secondsToFirstToken: 0,
       seconds: 0,
     },
-    stats: { passes: 0, tokensPerPass: 0, decode: {}, cache: { entries: 0, bytes: 0 } },
+    stats: { passes: 0, tokensPerPass: 0, decode: {}, cache: { entries: 0, bytes: 0, peakBytes: 0, policy: {} } },
   };
 }
 
