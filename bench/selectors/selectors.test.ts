@@ -85,7 +85,7 @@ describe("planted passages", () => {
         pieces.push(evidence(one.planted.file, one.planted.phrase, one.planted.startByte ?? 0));
       return [{ one, evidence: pieces }];
     });
-    const verifier = await detect(shown, (one) => byVerifier(one, scriptedReader()));
+    const verifier = await detect(shown, (one) => byVerifier(one, scriptedReader(one.one.question.question)));
     expect(verifier.n).toBeGreaterThan(3);
     const surprise = await detect(shown, (one) =>
       bySurprise(one, async (_, text) => ({

@@ -119,13 +119,17 @@ async function run(options: BenchOptions): Promise<Findings> {
 
     const poisoned = await verifiedCases(corpus, cases, base);
     const verifying: [string, readonly VerifiedCase[], (one: VerifiedCase) => Promise<readonly boolean[]>][] = [
-      ["a verifier that follows its prompts (scripted)", poisoned, (one) => byVerifier(one, scriptedReader())],
+      [
+        "a verifier that follows its prompts (scripted)",
+        poisoned,
+        (one) => byVerifier(one, scriptedReader(one.one.question.question)),
+      ],
       [
         `surprise by ${modelName}`,
         poisoned.slice(0, quick ? 2 : 8),
         (one) => bySurprise(one, withModel.logLikelihood as NonNullable<SelectContext["logLikelihood"]>),
       ],
-      [`the verifier with ${modelName}`, poisoned.slice(0, 1), (one) => byVerifier(one, asked)],
+      [`the verifier with ${modelName}`, poisoned.slice(0, quick ? 1 : 2), (one) => byVerifier(one, asked)],
     ];
     const ratios: Record<string, number> = {};
     for (const [who, among, flagsOf] of verifying) {

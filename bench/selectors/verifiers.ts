@@ -38,11 +38,18 @@ export async function byVerifier({ one, evidence }: VerifiedCase, generate: Gene
   return (await verifyPassages(chunks, options, { generate })).map(({ flagged }) => flagged);
 }
 
-/** Answers as one would who reads: two sentences that are the same but for one or two words cannot both hold. */
-export function scriptedReader(): Generate {
+/** Answers as one would who reads: a summary is the sentence nearest to the question, in its own words, and two sentences that are the
+ *  same but for one or two words cannot both hold. */
+export function scriptedReader(question: string): Generate {
+  const asked = new Set(question.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []);
+  const nearest = (text: string) => {
+    const shared = (sentence: string) =>
+      new Set((sentence.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).filter((word) => asked.has(word))).size;
+    return text.split(/(?<=[.!?])\s+/).reduce((best, one) => (shared(one) > shared(best) ? one : best), "");
+  };
   const body = (prompt: string) => /(`{3,})\n([\s\S]*)\n\1/.exec(prompt)?.[2] ?? "";
   return async (prompt) => {
-    if (prompt.startsWith("Summarise")) return body(prompt);
+    if (prompt.startsWith("Summarise")) return nearest(body(prompt));
     if (prompt.startsWith("Does the passage")) {
       const known = prompt.slice(prompt.indexOf("Statements:"), prompt.indexOf("Passage:"));
       const found = sentences(body(prompt)).some((sentence) =>
