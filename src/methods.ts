@@ -85,10 +85,20 @@ export const methods: readonly MethodRow[] = [
   }),
   ...published("selector", {
     corag: ["2411.00744", "Tree search over ordered chunk combinations within a token budget", "works", "selectors"],
-    meteora: ["2505.16014", "Select by written rationales, an elbow instead of top-k, a verifier", "works", "selectors"],
+    meteora: [
+      "2505.16014",
+      "Select by written rationales, an elbow instead of top-k, a verifier",
+      "works",
+      "selectors",
+    ],
   }),
   ...published("program", {
-    "llm-algorithms": ["2407.14788", "Programs as graphs of calls; formulas choose the size of sub-tasks", "works", "programs"],
+    "llm-algorithms": [
+      "2407.14788",
+      "Programs as graphs of calls; formulas choose the size of sub-tasks",
+      "works",
+      "programs",
+    ],
     recode: ["2510.23564", "Plan and act in one program, expanded depth first"],
     "br-rm": ["2510.23596", "A judge that branches to the criteria that matter, then re-reads"],
     "structural-recursion": ["2401.12947", "Does a model compute a recursive function, or a shortcut?"],
