@@ -18,7 +18,7 @@ export interface NearestOptions {
 const defaultExactUpTo = 3000;
 const cuttings = 6;
 const cellSize = 48;
-const furtherLooks = 2;
+const furtherLooks = 3;
 
 export function nearestVectors(vectors: Float32Array, dimensions: number, options: NearestOptions): Neighbours {
   const count = dimensions === 0 ? 0 : vectors.length / dimensions;
