@@ -80,8 +80,8 @@ export const methods: readonly MethodRow[] = [
     recut: ["2506.10822", "Shorter correct reasoning by stepwise long and short trials"],
   }),
   ...published("chunker", {
-    "meta-chunking": ["2410.12788", "A language model finds the cuts from its surprise"],
-    "code-chunking": ["2506.19897", "A language model chooses cuts among syntactic units"],
+    "meta-chunking": ["2410.12788", "A language model finds the cuts from its surprise", "works", "chunkers"],
+    "code-chunking": ["2506.19897", "A language model chooses cuts among syntactic units", "works", "chunkers"],
   }),
   ...published("selector", {
     corag: ["2411.00744", "Tree search over ordered chunk combinations within a token budget", "works", "selectors"],
