@@ -10,6 +10,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   search: async () => (await import("./search/search.js")).search,
   cache: async () => (await import("./cache/cache.js")).cacheBench,
   chunkers: async () => (await import("./chunk/chunkers.js")).chunkersBench,
+  "cache-perplexity": async () => (await import("./cache/cache.js")).cachePerplexityBench,
   "cache-reading": async () => (await import("./cache/reading.js")).cacheReadingBench,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   selectors: async () => (await import("./selectors/selectors.js")).selectorsBench,
