@@ -1,5 +1,5 @@
 import { methods as catalogue } from "../../src/methods.js";
-import type { Method, Model, ServerState } from "../src/api/contract.js";
+import type { Method, Model, ServerState, Usage } from "../src/api/contract.js";
 
 /** What the mock server says of itself. Methods come from the real catalogue. */
 
@@ -17,7 +17,19 @@ export const serverState = (started: number): ServerState => ({
   schedule: "sarathi:budget=256",
   uptime_seconds: Math.round((Date.now() - started) / 1000),
   engine: { state: "ready", restarts: 0 },
+  usage_counted: true,
 });
+
+const counts = (error: number, figures: Record<string, number>) =>
+  Object.entries(figures).map(([name, value]) => ({ name, value, error_95: error }));
+
+export const usage: Usage = {
+  promise: "Each figure would look almost the same without any single request (epsilon 1 over a year).",
+  window: { start: "2026-11-01T00:00:00Z", end: "2027-11-01T00:00:00Z", as_of: "2026-11-24T00:00:00Z" },
+  requests: counts(41, { ada: 1204, barbara: 877, edsger: 312, others: 18 }),
+  tokens: counts(2600, { ada: 412_800, barbara: 388_224, edsger: 90_112, others: 4096 }),
+  documents: counts(41, { "architecture.md": 640, "guide/serve.md": 402, "glossary.md": 133 }),
+};
 
 const number = (description: string, usual: number, minimum: number, maximum: number) => ({
   type: "integer",

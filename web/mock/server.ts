@@ -7,7 +7,7 @@ import { answerFrom, describe, filesOf, firstCorpora, index, newCorpus } from ".
 import { EngineSimulation } from "./engine-simulation.js";
 import { mapOf, searchPieces } from "./folder-corpus.js";
 import { bodyOf, fail, formOf, json } from "./http.js";
-import { methods, models, serverState } from "./server-facts.js";
+import { methods, models, serverState, usage } from "./server-facts.js";
 import { beginStream, gone, pause, sendEvent } from "./streaming.js";
 
 /** A server that speaks Quire's HTTP interface with fixed answers, to build and test the page without a model. */
@@ -45,6 +45,7 @@ export function createMockServer({ pace = 18, passMs = 60, key }: MockOptions = 
   const routes: [method: string, pattern: RegExp, handler: Handler][] = [
     ["GET", /^\/health$/, (_, response) => json(response, { status: "ok" })],
     ["GET", /^\/v1\/server$/, (_, response) => json(response, serverState(started))],
+    ["GET", /^\/v1\/usage$/, (_, response) => json(response, { object: "usage", ...usage })],
     ["GET", /^\/v1\/models$/, (_, response) => json(response, { object: "list", data: models })],
     ["GET", /^\/v1\/methods$/, (_, response) => json(response, { data: methods })],
     ["POST", /^\/v1\/chat\/completions$/, (request, response) => chat(request, response, pace)],

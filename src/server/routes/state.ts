@@ -51,6 +51,7 @@ export function stateRoutes(app: Hono<AppEnv>, service: Service): void {
       parallel: service.settings.parallel,
       running: service.queue.running,
       waiting: service.queue.waiting,
+      usage_counted: service.usage !== undefined,
     });
   });
 

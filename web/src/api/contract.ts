@@ -16,6 +16,24 @@ export interface ServerState {
   readonly schedule: string;
   readonly uptime_seconds: number;
   readonly engine: { readonly state: "ready" | "starting" | "down"; readonly restarts: number };
+  /** The server counts its use, with noise: /v1/usage answers. */
+  readonly usage_counted?: boolean;
+}
+
+export interface UsageFigure {
+  readonly name: string;
+  readonly value: number;
+  /** 95% of values are nearer to the true count than this. */
+  readonly error_95: number;
+}
+
+export interface Usage {
+  /** What the figures promise, in words. */
+  readonly promise: string;
+  readonly window: { readonly start: string; readonly end: string; readonly as_of: string };
+  readonly requests: readonly UsageFigure[];
+  readonly tokens: readonly UsageFigure[];
+  readonly documents: readonly UsageFigure[];
 }
 
 /** The part of JSON Schema that methods' options use. */

@@ -11,6 +11,7 @@ import { colourOf, PassChart, passWords } from "./PassChart.js";
 import { quantile, rowsOf, shownUser } from "./pass-window.js";
 import { RequestList } from "./RequestList.js";
 import { SmallChart } from "./SmallChart.js";
+import { UsagePanel } from "./UsagePanel.js";
 import { usePasses } from "./use-passes.js";
 import "./scheduler.css";
 
@@ -138,6 +139,7 @@ export function SchedulerPage() {
             onCancel={cancel}
           />
         )}
+        {server?.usage_counted === true && <UsagePanel />}
       </div>
     </div>
   );
