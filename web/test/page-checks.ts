@@ -134,6 +134,14 @@ export const pageChecks: readonly Check[] = [
   {
     name: "keyboard: skip link first, shortcuts listed by ?, pages by two keys, off when switched off",
     async run(page) {
+      // The page is drawn anew once the server has said what it can do.
+      await page.waitForFunction(() => document.body.innerText.includes("Ready") || window.innerWidth < 700);
+      await page
+        .getByRole("combobox", { name: "Cache policy" })
+        .or(page.getByRole("textbox", { name: "Message" }))
+        .first()
+        .waitFor();
+      await page.waitForTimeout(500);
       await page.keyboard.press("Tab");
       const first = await page.evaluate(() => document.activeElement?.textContent);
       mustEqual(first, "Skip to the content", "first stop");
