@@ -48,6 +48,8 @@ export interface Embeddings {
 /** Rows of a pass: enough that products run at full speed, few enough that intermediate results stay in the processor's caches. */
 const usualRows = 256;
 const rowStep = 32;
+/** Questions are short, and a search waits for them: every row that is not theirs costs time. */
+const shortRowStep = 8;
 /** Texts whose tokens are held at a time. */
 const textsAtOnce = 4096;
 const graphsKept = 16;
@@ -207,7 +209,8 @@ export class Embedder {
   }
 
   #pass(rows: number, wantedRows: number | undefined): EncoderPass {
-    const rounded = Math.ceil(rows / rowStep) * rowStep;
+    const step = rows <= rowStep ? shortRowStep : rowStep;
+    const rounded = Math.ceil(rows / step) * step;
     const key = `${rounded}:${wantedRows}`;
     const pass = this.#passes.get(key) ?? new EncoderPass(this.#encoder, rounded, wantedRows);
     this.#passes.delete(key);
