@@ -6,20 +6,11 @@ import { type PlainEntry, plainLogits, type TinyModel, tinyShape, writeTinyModel
 import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { ForwardPass } from "./forward.js";
 import { type LoadedModel, loadModel } from "./model.js";
+import { worst } from "./worst-difference.case.js";
 
 /** Attention over memories that were edited head by head, against plain attention over the entries that should be left. */
 
 const tokenizer = byteTokenizer();
-
-const worst = (got: ArrayLike<number> | undefined, want: ArrayLike<number>): number => {
-  expect(got?.length).toBe(want.length);
-  let most = 0;
-  for (let i = 0; i < want.length; i++) {
-    const difference = Math.abs(((got as ArrayLike<number>)[i] as number) - (want[i] as number));
-    most = Math.max(most, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
-  }
-  return most;
-};
 
 const prompt = tokenizer.encode(
   "what was dropped is not seen again, and what was merged counts for all of its members. ",

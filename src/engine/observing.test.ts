@@ -9,6 +9,7 @@ import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { Engine } from "./engine.js";
 import { type LoadedModel, loadModel } from "./model.js";
 import { sarathi } from "./schedule/sarathi.js";
+import { worst } from "./worst-difference.case.js";
 
 /** What policies observe, against attention computed over plain numbers. */
 
@@ -82,16 +83,6 @@ async function generate(engine: Engine, prompt: Int32Array, policy: CachePolicy,
   }
   return { tokens, stats: sequence.stats };
 }
-
-const worst = (got: ArrayLike<number> | undefined, want: ArrayLike<number>): number => {
-  expect(got?.length).toBe(want.length);
-  let most = 0;
-  for (let i = 0; i < want.length; i++) {
-    const difference = Math.abs(((got as ArrayLike<number>)[i] as number) - (want[i] as number));
-    most = Math.max(most, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
-  }
-  return most;
-};
 
 const prompt = tokenizer.encode(
   "what the newest rows of a prompt look at, and what every entry has received. ".repeat(2),

@@ -48,14 +48,6 @@ export function keepTopAndRest(slots: Int32Array, scores: Float32Array, top: num
   return kept;
 }
 
-/** All but the entry at `index`. */
-export function without(slots: Int32Array, index: number): Int32Array {
-  const kept = new Int32Array(slots.length - 1);
-  kept.set(slots.subarray(0, index));
-  kept.set(slots.subarray(index + 1), index);
-  return kept;
-}
-
 export function mustBeNumbers(scores: Float32Array): void {
   for (const score of scores) {
     if (Number.isNaN(score))

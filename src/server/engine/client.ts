@@ -1,3 +1,4 @@
+import type { GenerateResult } from "../../generate-options.js";
 import type { OpenProgress } from "../../quire.js";
 
 /** What the server needs of an engine: tokens in, pieces out. A child process, an engine in this process, and an echo without
@@ -81,29 +82,8 @@ export interface EnginePiece {
   readonly top?: readonly { readonly token: number; readonly logProb: number }[];
 }
 
-export interface EngineResult {
-  readonly finishReason: "stop" | "length";
-  readonly tokens: readonly number[];
-  readonly usage: {
-    readonly promptTokens: number;
-    readonly cachedTokens: number;
-    readonly droppedTokens: number;
-    readonly completionTokens: number;
-    readonly secondsToFirstToken: number;
-    readonly seconds: number;
-  };
-  readonly stats: {
-    readonly passes: number;
-    readonly tokensPerPass: number;
-    readonly decode: Readonly<Record<string, number>>;
-    readonly cache: {
-      readonly entries: number;
-      readonly bytes: number;
-      readonly peakBytes: number;
-      readonly policy: Readonly<Record<string, number>>;
-    };
-  };
-}
+/** What a generation gives, without the text: that has gone out in pieces. */
+export type EngineResult = Pick<GenerateResult, "finishReason" | "tokens" | "usage" | "stats">;
 
 export interface EngineVectors {
   readonly vectors: readonly Float32Array[];

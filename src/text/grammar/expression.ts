@@ -32,7 +32,6 @@ export const characters = (ranges: readonly CodeRange[]): Expression => ({
   kind: "characters",
   ranges: joined(ranges),
 });
-export const nothing: Expression = sequence();
 
 /** `"a-z0-9_"` and the like: a character, or two with a hyphen between. */
 export function anyOf(written: string): Expression {

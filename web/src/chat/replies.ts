@@ -8,8 +8,6 @@ import { requestFields } from "./parameters.js";
 
 const running = new Map<string, AbortController>();
 
-export const isWriting = (conversationId: string): boolean => running.has(conversationId);
-
 export function send(conversationId: string, text: string): void {
   conversations.update(conversationId, ({ turns, title }) => ({
     title: turns.length === 0 ? titleOf(text) : title,
