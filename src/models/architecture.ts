@@ -1,7 +1,8 @@
 import type { Graph } from "../tensor/graph.js";
+import type { Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WeightRequest, Weights } from "../weights/load.js";
-import type { WeightFile } from "../weights/weight-file.js";
+import type { MetadataValue, WeightFile } from "../weights/weight-file.js";
 
 /** An architecture builds one forward pass out of tensor operations, from a configuration and named weights. All rows of all
  *  sequences go through each weight together; attention is computed per sequence against that sequence's own memory, and that
@@ -18,7 +19,26 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   memory(config: Config): LayerMemory[];
   /** f32 [W, V] for a causal model, [W, C] for an encoder. */
   forward(config: Config, weights: Weights, batch: Batch): Tensor;
+  /** What a new model of this configuration begins with; absent where the architecture cannot be trained from nothing. */
+  parameters?(config: Config): ParameterSpec[];
+  /** Fields from which `readConfig` makes this configuration again, under their GGUF names without the architecture's. */
+  writeConfig?(config: Config): [name: string, value: MetadataValue][];
 }
+
+/** A weight that is learnt. */
+export interface ParameterSpec {
+  /** Its name among the requests of `weights`. */
+  readonly name: string;
+  readonly shape: Shape;
+  readonly init: ParameterInit;
+  /** Whether weight decay shrinks it: matrices yes, norms and biases no. */
+  readonly decay: boolean;
+  /** The parameter whose values this one shares: it is neither stored nor counted again. */
+  readonly tie?: string;
+}
+
+/** First values: zeros, ones, one number, or normal with mean 0 and this deviation. */
+export type ParameterInit = "zeros" | "ones" | { readonly constant: number } | { readonly normal: number };
 
 export interface ModelConfig {
   readonly vocabSize: number;
@@ -47,6 +67,9 @@ export interface Batch {
   attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions): Tensor;
   /** Shows the state of the rows after a layer to whoever asked for it. */
   afterLayer?(layer: number, x: Tensor): void;
+  /** While training: a loss beside the language model's own, or a figure to be shown, under a name; f32 [1]. The recipe says with
+   *  which weight it counts (0: it is only shown). Absent when serving. */
+  auxiliary?(name: string, loss: Tensor): void;
 }
 
 export interface AttendOptions {
