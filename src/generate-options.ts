@@ -1,5 +1,5 @@
 import type { CachePolicy } from "./cache/policy.js";
-import type { Decoder } from "./decode/decoder.js";
+import type { AnswerNotes, DecodeEvent, Decoder } from "./decode/decoder.js";
 import type { SamplerOptions } from "./decode/sample/sampler-options.js";
 
 /** What users say about one generation, and what they get back. */
@@ -26,6 +26,8 @@ export interface GenerateOptions extends SamplerOptions {
   /** Requests of different scopes share no prefixes: what one asks cannot be told from how fast another is answered. */
   prefixScope?: string;
   signal?: AbortSignal;
+  /** Told what the decoder does: drafts and what was accepted, branches, workers. */
+  onDecode?(event: DecodeEvent): void;
 }
 
 export interface GeneratePiece {
@@ -33,6 +35,17 @@ export interface GeneratePiece {
   readonly token: number;
   readonly logProb: number;
   readonly top?: readonly { token: number; logProb: number }[];
+  /** Which of several answers or workers it belongs to; left out: the first. */
+  readonly channel?: number;
+}
+
+/** One answer of several, or one worker's text. */
+export interface Answer extends AnswerNotes {
+  readonly text: string;
+  readonly tokens: readonly number[];
+  /** Natural logarithm, of all its tokens. */
+  readonly logProb: number;
+  readonly finishReason: "stop" | "length";
 }
 
 export interface GenerateResult {
@@ -41,6 +54,8 @@ export interface GenerateResult {
   readonly value?: unknown;
   readonly finishReason: "stop" | "length";
   readonly tokens: readonly number[];
+  /** All answers, the first among them, where the decoder gives several. */
+  readonly answers?: readonly Answer[];
   readonly usage: {
     readonly promptTokens: number;
     readonly cachedTokens: number;

@@ -277,13 +277,19 @@ export class Quire {
       user: options.user,
       scope: options.prefixScope,
       keepMemory: memory !== undefined,
+      watch: options.onDecode,
     });
-    const tokens: number[] = [];
-    let text = "";
+    const answers: { text: string; tokens: number[]; logProb: number }[] = [{ text: "", tokens: [], logProb: 0 }];
     try {
       for await (const piece of sequence.pieces) {
-        if (piece.token >= 0) tokens.push(piece.token);
-        text += piece.text;
+        const channel = piece.channel ?? 0;
+        const answer = answers[channel] ?? { text: "", tokens: [], logProb: 0 };
+        answers[channel] = answer;
+        if (piece.token >= 0) {
+          answer.tokens.push(piece.token);
+          answer.logProb += piece.logProb;
+        }
+        answer.text += piece.text;
         yield piece;
       }
     } finally {
@@ -294,11 +300,22 @@ export class Quire {
     }
     const { stats } = sequence;
     const finishReason = sequence.finishReason ?? "stop";
+    const { text, tokens } = answers[0] as (typeof answers)[number];
+    const { results } = sequence;
     return {
       text,
       ...(schema !== undefined && finishReason === "stop" ? { value: parsed(text) } : {}),
       finishReason,
       tokens,
+      ...(results.length > 1
+        ? {
+            answers: results.map(({ channel, notes, finishReason = "stop" }) => ({
+              ...(answers[channel] ?? { text: "", tokens: [], logProb: 0 }),
+              ...notes,
+              finishReason,
+            })),
+          }
+        : {}),
       usage: {
         promptTokens: stats.promptTokens,
         cachedTokens: stats.cachedTokens,
@@ -416,7 +433,8 @@ export async function finish(
   for (;;) {
     const next = await stream.next();
     if (next.done === true) return next.value;
-    if (next.value.text !== "") onText?.(next.value.text);
+    const { text, channel = 0 } = next.value;
+    if (text !== "" && channel === 0) onText?.(text);
   }
 }
 

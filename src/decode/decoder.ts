@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { defineMethod, type MethodDefinition, type MethodFactory, type Part } from "../method.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 
 /** A decoder is a generator: it yields the rows it wants evaluated and is resumed with their logits; the scheduler puts the rows
  *  of many decoders, prefilling and decoding, into one forward pass without knowing which is which. Rules for all decoders:
@@ -10,6 +11,13 @@ export interface Decoder extends Part<"decoder"> {
   readonly exact: boolean;
   /** Whether it takes back rows it had evaluated; a cache policy that cannot rewind is refused beside it. */
   readonly rewinds: boolean;
+  /** A second model that it drafts with: "exit:8", "low-bit:q2_k", "tiny:FILE", "model:NAME". The engine loads it and gives the
+   *  sequence a memory for it. */
+  readonly draft?: string;
+  /** What it does with memory beyond one line of text; a cache policy that edits entries is refused beside either. */
+  readonly shapesMemory?: "branches" | "views";
+  /** Answers that it gives, default 1. */
+  readonly answers?: number;
   decode(context: DecodeContext): Generator<RowsRequest, void, RowsResult>;
 }
 
@@ -20,9 +28,20 @@ export interface RowsRequest {
   readonly want: "last" | "all" | "none";
   /** Who sees whom among these rows. Default: each row sees the whole memory and the rows before it.
    *  "tree": row i sees the memory, itself and its ancestors by `parents` (index of a row of this request, or -1), and its
-   *  position follows from its depth. "block": all rows see each other. */
-  readonly sees?: { readonly kind: "tree"; readonly parents: Int32Array } | { readonly kind: "block" };
+   *  position follows from its depth. "block": all rows see each other. "branches": row i continues the branch `of[i]` of the memory:
+   *  it sees that branch's path and the rows before it here that continue the same branch; its position is the path's length.
+   *  "views": row i is written to the last block of the view `of[i]` and sees the blocks of that view, joined in their order, with all
+   *  new rows of the others' blocks, and of its own block what comes before it; its position counts along the view. */
+  readonly sees?: RowVisibility;
+  /** Evaluated by the draft model into the draft's memory. */
+  readonly by?: "draft";
 }
+
+export type RowVisibility =
+  | { readonly kind: "tree"; readonly parents: Int32Array }
+  | { readonly kind: "block" }
+  | { readonly kind: "branches"; readonly of: Int32Array }
+  | { readonly kind: "views"; readonly of: Int32Array; readonly views: readonly (readonly number[])[] };
 
 export interface RowsResult {
   /** f32 [rows wanted, V], valid until the next yield; may be written to. */
@@ -33,13 +52,52 @@ export interface DecodeContext {
   /** Tokens to begin with, at least one; the memory already holds the first `memory.length` of them (a shared prefix). */
   readonly prompt: Int32Array;
   readonly memory: SequenceMemory;
+  /** Of the draft model, where the decoder named one. */
+  readonly draft?: { readonly memory: SequenceMemory; readonly parameters: number; readonly vocabSize: number };
+  readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
   /** Hands out tokens. True when the sequence is over (end token, stop string, `maxTokens`): the decoder must return then. */
   emit(choice: Choice): boolean;
   /** Tokens the sequence may still hand out. */
   remaining(): number;
+  /** A stream of tokens of its own: an answer of several, or a worker. Channel 0 is `sampler`, `emit` and `remaining` of this context. */
+  channel(index: number): Channel;
+  /** Tells whoever watches what is going on. Costs nothing when nobody does. */
+  readonly watch?: (event: DecodeEvent) => void;
   readonly stats: Record<string, number>;
 }
+
+/** Every channel has its own text, end, penalties, grammar and random numbers. */
+export interface Channel {
+  readonly sampler: Sampler;
+  emit(choice: Choice): boolean;
+  remaining(): number;
+  /** Says what else is to be known of the answer. */
+  describe(answer: AnswerNotes): void;
+}
+
+export interface AnswerNotes {
+  /** Segments or blocks that it went through, from the root. */
+  readonly path?: readonly number[];
+  /** Its share in an estimate over all answers. */
+  readonly weight?: number;
+  readonly reason?: string;
+  readonly name?: string;
+}
+
+/** For pages and traces. */
+export type DecodeEvent =
+  /** Rows that one call verified, parents before children (-1: the newest token), which of them were accepted, and what followed. */
+  | {
+      readonly kind: "round";
+      readonly tokens: readonly number[];
+      readonly parents: readonly number[];
+      readonly accepted: readonly number[];
+      readonly next: number;
+    }
+  | { readonly kind: "branch"; readonly branch: number; readonly from: number; readonly tokens: readonly number[] }
+  | { readonly kind: "branch-end"; readonly branch: number; readonly reason: string }
+  | { readonly kind: "worker"; readonly worker: number; readonly tokens: readonly number[]; readonly moved: boolean };
 
 /** The memory of one sequence, as far as a decoder may touch it. Every evaluated row is in it until taken back. */
 export interface SequenceMemory {
@@ -49,6 +107,30 @@ export interface SequenceMemory {
   rewind(length: number): void;
   /** Of the newest `rows` rows keeps those listed (in order) and takes back the rest: the accepted path of a tree. */
   keepRows(rows: number, kept: Int32Array): void;
+  /** Branches, for decoders that shape memory so. Branch 0 is what the memory held when the first fork was made. */
+  readonly branches?: MemoryBranches;
+  /** Blocks in views, likewise. Block 0 is what the memory held when the first other block was opened. */
+  readonly blocks?: MemoryBlocks;
+}
+
+export interface MemoryBranches {
+  /** New branches that share all entries of `branch` so far, which can go on too. */
+  fork(branch: number, copies: number): Int32Array;
+  /** Gives a branch up: entries that no other branch shares are free again. */
+  free(branch: number): void;
+  /** Takes back all but the first `length` tokens of a branch's path, where no other branch shares them. */
+  rewind(branch: number, length: number): void;
+  lengthOf(branch: number): number;
+  /** Entries held by all branches together. */
+  readonly entries: number;
+}
+
+export interface MemoryBlocks {
+  /** An empty block. */
+  open(): number;
+  lengthOf(block: number): number;
+  /** Moves all entries of `from` to the end of `to`, as if they had been written there, and leaves `from` empty. */
+  append(to: number, from: number): void;
 }
 
 export interface Choice {
@@ -66,6 +148,10 @@ export interface Sampler {
   distribution(logits: Float32Array): Float32Array;
   /** Books a token that was drawn elsewhere. */
   accept(token: number): void;
+  /** The same state, free to go another way: a node of a tree, a branch. With a `stream` its random numbers are its own. */
+  fork(stream?: number): Sampler;
+  /** Frees what the grammar holds; for forks. */
+  close(): void;
   /** Uniform in [0, 1) for this position and purpose, always the same for the same seed. */
   uniform(position: number, purpose: "draft" | "accept" | "correct" | "bonus" | "branch", index?: number): number;
 }
@@ -74,14 +160,20 @@ export function decoder<Options extends z.ZodObject>(
   definition: MethodDefinition<Options> & {
     exact: boolean;
     rewinds: boolean;
+    shapesMemory?: "branches" | "views";
+    draft?(options: z.output<Options>): string | undefined;
+    answers?(options: z.output<Options>): number;
     decode(context: DecodeContext, options: z.output<Options>): Generator<RowsRequest, void, RowsResult>;
   },
 ): MethodFactory<"decoder", Options, Decoder> {
-  const { decode, exact, rewinds, ...head } = definition;
+  const { decode, exact, rewinds, shapesMemory, draft, answers, ...head } = definition;
   return defineMethod({ ...head, kind: "decoder" }, (options, part) => ({
     ...part,
     exact,
     rewinds,
+    shapesMemory,
+    draft: draft?.(options),
+    answers: answers?.(options),
     decode: (context) => decode(context, options),
   }));
 }

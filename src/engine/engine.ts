@@ -1,7 +1,7 @@
 import { freemem, totalmem } from "node:os";
 import type { CachePolicy } from "../cache/policy.js";
 import type { CacheType } from "../cache/store/key-values.js";
-import type { Decoder, Sampler } from "../decode/decoder.js";
+import type { DecodeEvent, Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Admission, noRoom } from "./admission.js";
@@ -56,6 +56,8 @@ export interface SequenceRequest {
   readonly resume?: HeldMemory;
   /** Leave the memory open when the sequence is over, for `held`; give it back with `release`. */
   readonly keepMemory?: boolean;
+  /** Told what the decoder does. */
+  watch?(event: DecodeEvent): void;
 }
 
 export class Engine {
@@ -142,8 +144,8 @@ export class Engine {
     const { user = "", keepMemory = false } = request;
     const sequence = new Sequence(id, {
       ...request,
-      ...{ maxTokens, user, keepMemory },
-      output: new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
+      ...{ maxTokens, user, keepMemory, tokenizer },
+      openOutput: () => new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
       onToken: (seconds, first) => this.observer.onToken?.({ request: id, user, seconds, first }),
     });
     this.#live.set(id, sequence);

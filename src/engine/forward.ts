@@ -1,4 +1,5 @@
 import { type KeyValueStore, type Reservation, slotStep } from "../cache/store/key-values.js";
+import type { RowVisibility } from "../decode/decoder.js";
 import { QuireError } from "../errors.js";
 import type { AttendOptions, Batch } from "../models/architecture.js";
 import { Graph } from "../tensor/graph.js";
@@ -27,8 +28,6 @@ export interface Segment {
   /** A policy that reads by its own rule. */
   readonly reader?: SegmentReader;
 }
-
-export type RowVisibility = { readonly kind: "tree"; readonly parents: Int32Array } | { readonly kind: "block" };
 
 export interface PassResult {
   /** f32 [V] of the `index`-th wanted row of a segment. Valid until the next pass. */

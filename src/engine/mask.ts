@@ -75,10 +75,8 @@ function fillAmong(mask: Uint16Array, { sees }: Segment, slots: Int32Array, widt
       for (const slot of slots) mask[row * width + slot] = allowed;
       continue;
     }
-    let ancestor = row;
-    while (ancestor >= 0) {
+    if (sees?.kind !== "tree") continue;
+    for (let ancestor = row; ancestor >= 0; ancestor = sees.parents[ancestor] ?? -1)
       mask[row * width + (slots[ancestor] ?? 0)] = allowed;
-      ancestor = sees?.parents[ancestor] ?? -1;
-    }
   }
 }

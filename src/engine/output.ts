@@ -11,6 +11,8 @@ export interface OutputPiece {
   readonly token: number;
   readonly logProb: number;
   readonly top?: Choice["top"];
+  /** Which of several answers or workers it belongs to; left out: the first. */
+  readonly channel?: number;
 }
 
 export type FinishReason = "stop" | "length";

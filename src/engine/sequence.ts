@@ -1,7 +1,18 @@
 import type { CachePolicy, PolicyRun } from "../cache/policy.js";
 import type { KeyValueStore, Reservation } from "../cache/store/key-values.js";
-import type { Choice, Decoder, RowsRequest, RowsResult, Sampler, SequenceMemory } from "../decode/decoder.js";
+import type {
+  AnswerNotes,
+  Channel,
+  Choice,
+  DecodeEvent,
+  Decoder,
+  RowsRequest,
+  RowsResult,
+  Sampler,
+  SequenceMemory,
+} from "../decode/decoder.js";
 import { isQuireError, QuireError } from "../errors.js";
+import type { Tokenizer } from "../text/tokenizer.js";
 import { AsyncQueue } from "./async-queue.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
@@ -16,7 +27,9 @@ export interface SequenceOptions {
   readonly decoder: Decoder;
   readonly policy: CachePolicy;
   readonly sampler: Sampler;
-  readonly output: Output;
+  readonly tokenizer: Tokenizer;
+  /** A fresh output for a channel. */
+  openOutput(): Output;
   readonly maxTokens: number;
   readonly signal?: AbortSignal;
   /** Whom it belongs to, for fairness. */
@@ -27,6 +40,8 @@ export interface SequenceOptions {
   readonly keepMemory: boolean;
   /** A token came out: seconds since the request (the first) or since the token before. */
   onToken?(seconds: number, first: boolean): void;
+  /** Somebody watches what the decoder does. */
+  watch?(event: DecodeEvent): void;
 }
 
 export interface SequenceStats {
@@ -64,6 +79,19 @@ export interface StartMemory {
   readonly policyRun: PolicyRun;
 }
 
+/** What one channel of a sequence came to. */
+export interface ChannelResult {
+  readonly channel: number;
+  readonly notes: AnswerNotes;
+  readonly finishReason: FinishReason | undefined;
+}
+
+interface OpenChannel extends Channel {
+  readonly index: number;
+  readonly output: Output;
+  notes: AnswerNotes;
+}
+
 export class Sequence {
   readonly id: number;
   readonly pieces = new AsyncQueue<OutputPiece>();
@@ -72,7 +100,6 @@ export class Sequence {
   readonly options: SequenceOptions;
   /** Milliseconds since 1970. */
   readonly startedAt = Date.now();
-  finishReason: FinishReason | undefined;
   /** Set when the generator has ended or failed. */
   over = false;
   error: unknown;
@@ -80,6 +107,7 @@ export class Sequence {
   #memory: { readonly store: KeyValueStore; readonly policy: PolicyDriver } | undefined;
   #generator: Generator<RowsRequest, void, RowsResult> | undefined;
   readonly #held: number[] = [];
+  readonly #channels: OpenChannel[] = [];
   readonly #started = performance.now();
   #newestToken = 0;
   /** Tokens that were in the memory when it was taken away, and how many of them are in again. */
@@ -146,9 +174,10 @@ export class Sequence {
     this.#generator = options.decoder.decode({
       prompt: options.prompt,
       memory: this.#memoryForDecoder(),
-      sampler: options.sampler,
-      emit: (choice) => this.#emit(choice),
-      remaining: () => options.output.remaining(),
+      tokenizer: options.tokenizer,
+      ...this.#channel(0),
+      channel: (index) => this.#channel(index),
+      watch: options.watch,
       stats: this.stats.decode,
     });
     this.#advance(undefined);
@@ -285,9 +314,13 @@ export class Sequence {
     this.stats.cachePeakBytes = this.store?.peakBytes ?? 0;
     this.stats.cachePolicy = this.#memory?.policy.run.stats?.() ?? {};
     if (error === undefined) {
-      const text = this.options.output.flush();
-      if (text !== "") this.pieces.push({ text, token: -1, logProb: 0 });
+      for (const { index, output } of this.#channels) {
+        const text = output.flush();
+        if (text !== "") this.pieces.push({ text, token: -1, logProb: 0, ...(index > 0 ? { channel: index } : {}) });
+      }
     }
+    // The first channel's sampler is the caller's.
+    for (const { sampler } of this.#channels.slice(1)) sampler.close();
     this.pieces.end(error);
   }
 
@@ -307,8 +340,40 @@ export class Sequence {
     return this.#request;
   }
 
-  #emit(choice: Choice): boolean {
-    const { output, onToken } = this.options;
+  #channel(index: number): OpenChannel {
+    const found = this.#channels[index];
+    if (found !== undefined) return found;
+    if (index !== this.#channels.length) {
+      throw new QuireError("bad-input", `The decoder asked for channel ${index}.`, { expected: this.#channels.length });
+    }
+    const { sampler, openOutput } = this.options;
+    const output = openOutput();
+    const channel: OpenChannel = {
+      index,
+      output,
+      notes: {},
+      sampler: index === 0 ? sampler : sampler.fork(index),
+      emit: (choice) => this.#emit(channel, choice),
+      remaining: () => output.remaining(),
+      describe: (notes) => {
+        channel.notes = { ...channel.notes, ...notes };
+      },
+    };
+    this.#channels.push(channel);
+    return channel;
+  }
+
+  get finishReason(): FinishReason | undefined {
+    return this.#channels[0]?.output.finish;
+  }
+
+  /** What came of each answer or worker. */
+  get results(): readonly ChannelResult[] {
+    return this.#channels.map(({ index, output, notes }) => ({ channel: index, notes, finishReason: output.finish }));
+  }
+
+  #emit({ index, output }: OpenChannel, choice: Choice): boolean {
+    const { onToken } = this.options;
     const piece = output.push(choice);
     if (piece !== undefined) {
       const now = performance.now();
@@ -316,11 +381,10 @@ export class Sequence {
       const seconds = (now - (first ? this.#started : this.#newestToken)) / 1000;
       if (first) this.stats.secondsToFirstToken = seconds;
       this.#newestToken = now;
-      this.stats.completionTokens = output.tokens;
-      this.pieces.push(piece);
+      this.stats.completionTokens++;
+      this.pieces.push(index > 0 ? { ...piece, channel: index } : piece);
       onToken?.(seconds, first);
     }
-    this.finishReason = output.finish;
     return output.finish !== undefined;
   }
 

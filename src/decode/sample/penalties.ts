@@ -23,6 +23,13 @@ export class Penalties {
     return repetitionPenalty !== 1 || frequencyPenalty !== 0 || presencePenalty !== 0;
   }
 
+  clone(): Penalties {
+    const copy = new Penalties(this.#options);
+    for (const [token, count] of this.#counts) copy.#counts.set(token, count);
+    copy.#recent = this.#recent.slice(this.#oldest);
+    return copy;
+  }
+
   accept(token: number): void {
     const { penaltyWindow } = this.#options;
     if (!this.isActive || penaltyWindow === 0) return;

@@ -23,6 +23,11 @@ export function uniform(seed: number, position: number, purpose: RandomPurpose, 
   return ((a >>> 5) * 2 ** 26 + (b >>> 6)) / 2 ** 53;
 }
 
+/** Another seed, for a stream of its own beside those of `seed`. */
+export function streamSeed(seed: number, stream: number): number {
+  return Math.floor(uniform(seed, stream, "branch", -1) * 2 ** 47);
+}
+
 /** Every bit of the result depends on every bit given (a 32-bit bijection). */
 function mixed(value: number): number {
   let bits = value;

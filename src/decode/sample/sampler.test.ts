@@ -304,3 +304,43 @@ test("refuses a bias for a token that there is not", () => {
   const run = () => createSampler({ logitBias: { "9": 1 } }).next(Float32Array.of(1, 2), 0);
   expect(run).toThrow(expect.objectContaining({ code: "bad-option" }));
 });
+
+describe("forks", () => {
+  const flat = new Float32Array(50);
+
+  test("go another way with the history so far, and leave the sampler as it was", () => {
+    const sampler = createSampler({ presencePenalty: 1, temperature: 0, penaltyWindow: 2 });
+    sampler.accept(0);
+    const fork = sampler.fork();
+    expect(fork.next(flat, 1).token).toBe(1);
+    expect(fork.next(flat, 2).token).toBe(2);
+    expect(fork.next(flat, 3).token).toBe(0);
+    expect(sampler.next(flat, 1).token).toBe(1);
+  });
+
+  test("draw the same numbers without a stream, others with one, and other streams others", () => {
+    const draws = (stream: number | undefined): number[] => {
+      const fork = createSampler({ seed: 7, temperature: 1 }).fork(stream);
+      return Array.from({ length: 20 }, (_, position) => fork.next(flat, position).token);
+    };
+    const own = createSampler({ seed: 7, temperature: 1 });
+    expect(draws(undefined)).toEqual(Array.from({ length: 20 }, (_, position) => own.next(flat, position).token));
+    expect(new Set([draws(undefined), draws(1), draws(2)].map(String)).size).toBe(3);
+    expect(draws(1)).toEqual(draws(1));
+  });
+
+  test("have a grammar of their own", () => {
+    const closed: string[] = [];
+    const maskNamed = (name: string): TokenMask => ({
+      apply: (logits) => logits.fill(Number.NEGATIVE_INFINITY, 0, name.length),
+      accept: () => {},
+      clone: () => maskNamed(`${name}+`),
+      close: () => closed.push(name),
+    });
+    const sampler = createSampler({ temperature: 0 }, { mask: maskNamed("m") });
+    const fork = sampler.fork(1);
+    expect([sampler.next(flat, 0).token, fork.next(flat, 0).token]).toEqual([1, 2]);
+    fork.close();
+    expect(closed).toEqual(["m+"]);
+  });
+});

@@ -8,8 +8,8 @@ import { type Candidates, candidates } from "./candidates.js";
 import { greatest, nothingAllowed } from "./greedy.js";
 import { topLogProbs } from "./log-probs.js";
 import { Penalties } from "./penalties.js";
-import { uniform } from "./random.js";
-import { parseSamplerOptions, type SamplerOptions } from "./sampler-options.js";
+import { streamSeed, uniform } from "./random.js";
+import { type ParsedSamplerOptions, parseSamplerOptions, type SamplerOptions } from "./sampler-options.js";
 
 export interface SamplerParts {
   /** Grammar of the sequence; the sampler keeps it up to date. */
@@ -21,11 +21,20 @@ export interface SamplerParts {
 /** A sampler for one sequence. It never changes the logits it is given. */
 export function createSampler(options: SamplerOptions = {}, { mask, history = [] }: SamplerParts = {}): Sampler {
   const parsed = parseSamplerOptions(options);
-  const { temperature, topK, topP, minP, logprobs } = parsed;
-  const seed = parsed.seed ?? randomInt(2 ** 47);
-  const bias = Object.entries(parsed.logitBias).map(([token, value]) => ({ token: Number(token), value }));
   const penalties = new Penalties({ ...parsed, penaltyWindow: parsed.penaltyWindow ?? Number.POSITIVE_INFINITY });
   for (let i = 0; i < history.length; i++) penalties.accept(history[i]!);
+  return samplerOf(parsed, { seed: parsed.seed ?? randomInt(2 ** 47), penalties, mask });
+}
+
+interface SamplerState {
+  readonly seed: number;
+  readonly penalties: Penalties;
+  readonly mask: TokenMask | undefined;
+}
+
+function samplerOf(parsed: ParsedSamplerOptions, { seed, penalties, mask }: SamplerState): Sampler {
+  const { temperature, topK, topP, minP, logprobs } = parsed;
+  const bias = Object.entries(parsed.logitBias).map(([token, value]) => ({ token: Number(token), value }));
   const changes = penalties.isActive || bias.length > 0 || mask !== undefined;
   let scratch = new Float32Array(0);
 
@@ -79,6 +88,13 @@ export function createSampler(options: SamplerOptions = {}, { mask, history = []
     },
     accept,
     uniform: (position, purpose, index = 0) => uniform(seed, position, purpose, index),
+    fork: (stream) =>
+      samplerOf(parsed, {
+        seed: stream === undefined ? seed : streamSeed(seed, stream),
+        penalties: penalties.clone(),
+        mask: mask?.clone(),
+      }),
+    close: () => mask?.close(),
   };
 }
 
