@@ -2,7 +2,7 @@ import type { Graph } from "../tensor/graph.js";
 import type { Shape } from "../tensor/shape.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { WeightRequest, Weights } from "../weights/load.js";
-import type { MetadataValue, WeightFile } from "../weights/weight-file.js";
+import type { WeightFile } from "../weights/weight-file.js";
 
 /** An architecture builds one forward pass out of tensor operations, from a configuration and named weights. All rows of all
  *  sequences go through each weight together; attention is computed per sequence against that sequence's own memory, and that
@@ -21,8 +21,6 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   forward(config: Config, weights: Weights, batch: Batch): Tensor;
   /** What a new model of this configuration begins with; absent where the architecture cannot be trained from nothing. */
   parameters?(config: Config): ParameterSpec[];
-  /** Fields from which `readConfig` makes this configuration again, under their GGUF names without the architecture's. */
-  writeConfig?(config: Config): [name: string, value: MetadataValue][];
 }
 
 /** A weight that is learnt. */
@@ -70,6 +68,9 @@ export interface Batch {
   /** While training: a loss beside the language model's own, or a figure to be shown, under a name; f32 [1]. The recipe says with
    *  which weight it counts (0: it is only shown). Absent when serving. */
   auxiliary?(name: string, loss: Tensor): void;
+  /** build(x), whose intermediate results training may compute again instead of keeping them: call it once a layer. `build` may run
+   *  twice, and calls neither `afterLayer` nor `auxiliary`. Absent when serving. */
+  recompute?(x: Tensor, build: (x: Tensor) => Tensor): Tensor;
 }
 
 export interface AttendOptions {

@@ -5,6 +5,7 @@ import { gatedFeedForward } from "./feed-forward.js";
 import { languageHead, layerNumbers } from "./head.js";
 import { layerWeights, outerWeights } from "./layer-weights.js";
 import { readModelConfig } from "./model-config.js";
+import { newParameters } from "./new-parameters.js";
 import { type RotaryConfig, readRotary, ropeOptions, rotaryWeights } from "./rotary.js";
 import { selfAttention } from "./self-attention.js";
 
@@ -43,6 +44,16 @@ export function preNormModel({ name, rotation, biases, queryKeyNorms }: PreNormM
         layerWeights(config, layer, { intermediateSize: config.intermediateSize, biases, queryKeyNorms }),
       ),
     ],
+    parameters: (config) =>
+      newParameters(
+        [
+          ...outerWeights(config),
+          ...layerNumbers(config).flatMap((layer) =>
+            layerWeights(config, layer, { intermediateSize: config.intermediateSize, biases, queryKeyNorms }),
+          ),
+        ],
+        config.numLayers,
+      ),
     memory: (config) =>
       layerNumbers(config).map(() => ({ kind: "keys-values", kvHeads: config.numKvHeads, headDim: config.headDim })),
     forward: (config, weights, batch) => {
@@ -54,17 +65,21 @@ export function preNormModel({ name, rotation, biases, queryKeyNorms }: PreNormM
         const own = (part: string): Tensor => weights.get(`blk.${layer}.${part}.weight`);
         const normalise = (part: Tensor, which: "q" | "k"): Tensor =>
           part.rmsNorm(epsilon).mul(own(`attn_${which}_norm`));
-        let attended = selfAttention(x.rmsNorm(epsilon).mul(own("attn_norm")), layer, config, weights, batch, {
-          rope,
-          scale,
-          ...(queryKeyNorms === true ? { normalise } : {}),
-        });
-        if (layer === config.numLayers - 1) {
-          attended = batch.wanted(attended);
-          x = batch.wanted(x);
-        }
-        x = x.add(attended);
-        x = x.add(gatedFeedForward(x.rmsNorm(epsilon).mul(own("ffn_norm")), layer, weights, "swiglu"));
+        const block = (before: Tensor): Tensor => {
+          let rows = before;
+          let attended = selfAttention(rows.rmsNorm(epsilon).mul(own("attn_norm")), layer, config, weights, batch, {
+            rope,
+            scale,
+            ...(queryKeyNorms === true ? { normalise } : {}),
+          });
+          if (layer === config.numLayers - 1) {
+            attended = batch.wanted(attended);
+            rows = batch.wanted(rows);
+          }
+          rows = rows.add(attended);
+          return rows.add(gatedFeedForward(rows.rmsNorm(epsilon).mul(own("ffn_norm")), layer, weights, "swiglu"));
+        };
+        x = batch.recompute === undefined ? block(x) : batch.recompute(x, block);
         batch.afterLayer?.(layer, x);
       }
       return languageHead(x, weights, epsilon);
