@@ -46,6 +46,7 @@ export interface TensorFields {
   /** The tensor whose memory this is a view of, and the distance from its start in bytes. */
   readonly root?: Tensor;
   readonly offset?: number;
+  readonly product?: (x: Tensor) => Tensor;
 }
 
 export class Tensor {
@@ -61,6 +62,8 @@ export class Tensor {
   readonly source: Tensor | undefined;
   readonly root: Tensor | undefined;
   readonly offset: number;
+  /** How products x · thisᵀ are made where not in the plain way: with an adapter beside it, or a gradient of its own. */
+  readonly product: ((x: Tensor) => Tensor) | undefined;
   name: string;
 
   constructor(fields: TensorFields) {
@@ -77,6 +80,7 @@ export class Tensor {
     this.source = fields.source;
     this.root = fields.root;
     this.offset = fields.offset ?? 0;
+    this.product = fields.product;
   }
 
   /** What it was made of; empty once its graph is compiled. */

@@ -14,6 +14,7 @@ const noProduct: readonly DType[] = ["i8", "i16", "i32", "i64", "f64", "q8_1", "
  *  neighbouring places of x as its size divides x's. */
 export function linear(x: Tensor, weight: Tensor): Tensor {
   const op = "linear";
+  if (weight.product !== undefined) return weight.product(x);
   needType(op, x, ["f32"]);
   if (noProduct.includes(weight.dtype))
     refuse(op, `there is no product with ${weight.dtype}`, [weight], "a float or quantised type");
