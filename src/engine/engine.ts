@@ -58,6 +58,8 @@ export interface SequenceRequest {
   readonly keepMemory?: boolean;
   /** Told what the decoder does. */
   watch?(event: DecodeEvent): void;
+  /** Shown the memory after each pass, once the policy has made its edits. */
+  watchMemory?(store: KeyValueStore): void;
 }
 
 export class Engine {

@@ -89,11 +89,10 @@ export class PolicyReading {
       rows: positions.length,
       positions,
       promptTokens: this.#reader.promptTokens,
-      slots: (layer, kvHead) => {
-        const slots = store.occupied(layer, kvHead);
-        const map = store.heads.get(layer)?.heads[kvHead] ?? store.groupOf(layer).slots;
-        return { slots, positions: slots.map((slot) => map.positions[slot] as number) };
-      },
+      slots: (layer, kvHead) => ({
+        slots: store.occupied(layer, kvHead),
+        positions: store.positionsOf(layer, kvHead),
+      }),
     };
     this.#guard(() => {
       for (const { tensor, fill } of this.#inputs.values()) fill(this.#graph.host<HostArray>(tensor), pass);

@@ -14,6 +14,7 @@ import type {
 import { isQuireError, QuireError } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { AsyncQueue } from "./async-queue.js";
+import { BranchMemory } from "./branch-memory.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
 import { type PassObservations, PolicyDriver } from "./policy-driver.js";
@@ -42,6 +43,8 @@ export interface SequenceOptions {
   onToken?(seconds: number, first: boolean): void;
   /** Somebody watches what the decoder does. */
   watch?(event: DecodeEvent): void;
+  /** Somebody looks at the memory after each pass, once the policy has made its edits. */
+  watchMemory?(store: KeyValueStore): void;
 }
 
 export interface SequenceStats {
@@ -119,6 +122,7 @@ export class Sequence {
   /** Logits of finished slices, where more than one slice was needed and all are wanted. */
   #kept: Float32Array[] = [];
   #newest: Reservation | undefined;
+  readonly #branches: BranchMemory | undefined;
   /** Tokens before the first that saw a later one. */
   #causal = Number.POSITIVE_INFINITY;
 
@@ -126,6 +130,8 @@ export class Sequence {
     this.id = id;
     this.options = options;
     this.signal = options.signal;
+    if (options.decoder.shapesMemory === "branches")
+      this.#branches = new BranchMemory(() => this.#mustHaveMemory().store);
     this.stats = {
       promptTokens: options.prompt.length,
       cachedTokens: 0,
@@ -186,6 +192,7 @@ export class Sequence {
   /** Whether its memory may be taken away and computed anew: what a policy has dropped cannot be had again in the same way, except
    *  from the very beginning. */
   get canPreempt(): boolean {
+    if (this.#branches?.begun === true) return false;
     return this.options.policy.rewinds || (this.#requests <= 1 && this.stats.cachedTokens === 0);
   }
 
@@ -218,12 +225,12 @@ export class Sequence {
   }
 
   get heldCount(): number {
-    return this.#held.length;
+    return this.#branches?.begun === true ? this.#branches.entries : this.#held.length;
   }
 
   /** Those of its first tokens whose entries are what any sequence with the same tokens would have. */
   get shareable(): Int32Array {
-    return Int32Array.from(this.#held.slice(0, this.#causal));
+    return Int32Array.from(this.#held.slice(0, Math.min(this.#causal, this.#branches?.intact ?? this.#causal)));
   }
 
   /** Rows that it wants now. */
@@ -261,12 +268,25 @@ export class Sequence {
         positions[row] = parent < 0 ? base : (positions[parent] ?? base) + 1;
       }
     }
+    if (request.sees?.kind === "branches") return this.#branchSegment(request, request.sees.of);
     const slots = store.reserve(rows, positions);
     this.#newest = slots;
     if (request.sees?.kind === "block") this.#causal = Math.min(this.#causal, this.#held.length);
     this.#held.push(...tokens);
     const wanted = wantedOf(request, done, rows);
     return { store, tokens, positions, slots, wanted, sees: request.sees, ...wants };
+  }
+
+  #branchSegment(request: RowsRequest, of: Int32Array): Segment {
+    const { store, policy } = this.#mustHaveMemory();
+    const memory = this.#branches as BranchMemory;
+    const { tokens, sees } = request;
+    const wants = policy.wants(tokens.length);
+    const positions = memory.positions(of);
+    const slots = store.reserve(tokens.length, positions);
+    memory.append(of, slots.shared[0] as Int32Array);
+    const wanted = wantedOf(request, 0, tokens.length);
+    return { store, tokens, positions, slots, wanted, sees, branches: { memory, of }, ...wants };
   }
 
   /** Takes the results of a segment; resumes the decoder when its request is complete. */
@@ -284,6 +304,7 @@ export class Sequence {
     const complete = this.#done === request.tokens.length;
     try {
       await policy.afterPass(rows, this.wantedRows, observed);
+      this.options.watchMemory?.(this.#mustHaveMemory().store);
     } catch (error) {
       this.end(error);
     }
@@ -399,6 +420,7 @@ export class Sequence {
         return;
       }
       if (next.value.tokens.length === 0) throw new QuireError("bad-input", `${name} asked for no rows.`);
+      this.#checkBranches(next.value);
       this.#request = next.value;
       this.#requests++;
     } catch (error) {
@@ -411,19 +433,28 @@ export class Sequence {
     }
   }
 
+  #checkBranches({ tokens, sees }: RowsRequest): void {
+    const of = sees?.kind === "branches" ? sees.of : undefined;
+    if (this.#branches !== undefined) this.#branches.check(tokens.length, of);
+    else if (of !== undefined) throw new QuireError("bad-input", "A decoder used branches that did not say it would.");
+  }
+
   #memoryForDecoder(): SequenceMemory {
     const held = this.#held;
     const store = () => this.#mustHaveMemory().store;
     const newest = () => this.#newest;
     return {
+      branches: this.#branches,
       get length() {
         return store().tokens;
       },
       rewind: (length) => {
+        this.#branches?.check(0, undefined);
         store().rewind(length);
         held.length = Math.min(held.length, length);
       },
       keepRows: (rows, kept) => {
+        this.#branches?.check(0, undefined);
         const slots = newest();
         if (slots?.positions.length !== rows)
           throw new QuireError("bad-input", "Only the rows of the newest request can be kept or taken back.");

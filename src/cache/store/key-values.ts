@@ -55,6 +55,8 @@ export class KeyValueStore {
   heads: Map<number, HeadSlots> = new Map();
   /** The newest queries, while a policy wants to know what they attend to. */
   ring: QueryRing | undefined;
+  /** Told when entries have moved: what was in slot order[i] of a group is in slot i now. */
+  moved: ((order: Int32Array) => void) | undefined;
   #layers: LayerMemory[];
   #sums = false;
   #raw = false;
@@ -133,6 +135,12 @@ export class KeyValueStore {
   /** Slots that a head of a layer holds, ascending by position. */
   occupied(layer: number, head: number): Int32Array {
     return this.heads.get(layer)?.heads[head]?.order.slice() ?? this.groupOf(layer).slots.occupied();
+  }
+
+  /** Positions in the text of what a head of a layer holds, in the order of `occupied`. */
+  positionsOf(layer: number, head: number): Int32Array {
+    const { positions } = this.heads.get(layer)?.heads[head] ?? this.groupOf(layer).slots;
+    return this.occupied(layer, head).map((slot) => positions[slot] ?? -1);
   }
 
   /** Takes slots for the next `count` tokens at the given positions (default: the next ones). Grows where needed. */
@@ -248,6 +256,7 @@ export class KeyValueStore {
     const order = group.slots.occupied();
     for (const layer of group.layers) this.#move(layer, capacity, () => order, false);
     group.slots = group.slots.compacted(capacity);
+    this.moved?.(order);
   }
 
   /** The same for a layer with slots a head; where the size stays, within its memory. */
