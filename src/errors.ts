@@ -16,6 +16,7 @@ export const errorCodes = [
   "disk", // writing failed: no space, no permission
   "locked", // another process holds what is needed
   "cancelled", // the caller asked to stop
+  "diverged", // training came to numbers that are not finite
   "native", // ggml or another native library refused
 ] as const;
 

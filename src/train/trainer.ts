@@ -10,9 +10,11 @@ export interface Trainer<Batch = TokenBatch> extends Part<"trainer"> {
 export interface TokenBatch {
   /** [sequences, length] token ids, row after row. */
   readonly tokens: Int32Array;
+  /** What follows each token. */
+  readonly targets: Int32Array;
   readonly sequences: number;
   readonly length: number;
-  /** Weight of each predicted token in the loss; default 1. */
+  /** Weight of each target in the loss, at least 0; default 1. */
   readonly weights?: Float32Array;
 }
 

@@ -73,6 +73,7 @@ const known: Readonly<Record<ErrorCode, readonly [status: number, code: string]>
   disk: [507, "storage_failed"],
   locked: [409, "locked"],
   cancelled: [499, "cancelled"],
+  diverged: [500, "engine_failed"],
   native: [500, "engine_failed"],
 };
 
