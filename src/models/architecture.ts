@@ -21,7 +21,32 @@ export interface Architecture<Config extends ModelConfig = ModelConfig> {
   forward(config: Config, weights: Weights, batch: Batch): Tensor;
   /** What a new model of this configuration begins with; absent where the architecture cannot be trained from nothing. */
   parameters?(config: Config): ParameterSpec[];
+  /** Where not every row goes through every layer: the same computation in stages, which the engine runs one after the other, each
+   *  over the rows that enter it. Absent or undefined: `forward` serves. */
+  stages?(config: Config): readonly Stage<Config>[] | undefined;
 }
+
+export interface Stage<Config extends ModelConfig = ModelConfig> {
+  readonly name: string;
+  /** Counts as one of a row's depth. */
+  readonly deepens: boolean;
+  /** Lists of the memory that rows join here (see `LayerMemory`). */
+  readonly joins?: readonly number[];
+  /** What it takes of what its rows carry. */
+  readonly reads: readonly string[];
+  /** Whether a row enters, by what it carries. Absent: every row does. */
+  enters?(carried: CarriedValues, row: number): boolean;
+  /** Over r rows: `carried` f32 [r, width] by name. Gives what they carry on, f32 [r, width]; the last stage gives `logits` [W, V]. */
+  forward(
+    config: Config,
+    weights: Weights,
+    batch: Batch,
+    carried: Readonly<Record<string, Tensor>>,
+  ): Record<string, Tensor>;
+}
+
+/** By name, what all rows of a pass carry from stage to stage: [R, width] one after the other. */
+export type CarriedValues = Readonly<Record<string, { readonly width: number; readonly values: Float32Array }>>;
 
 /** A weight that is learnt. */
 export interface ParameterSpec {
@@ -49,7 +74,14 @@ export interface ModelConfig {
 }
 
 export type LayerMemory =
-  | { readonly kind: "keys-values"; readonly kvHeads: number; readonly headDim: number; readonly window?: number }
+  | {
+      readonly kind: "keys-values";
+      readonly kvHeads: number;
+      readonly headDim: number;
+      readonly window?: number;
+      /** Layers with the same number hold the rows that joined their list in a stage, and no others. Absent: every row. */
+      readonly list?: number;
+    }
   | { readonly kind: "none" };
 
 export interface Batch {
@@ -63,6 +95,11 @@ export interface Batch {
   wanted(x: Tensor): Tensor;
   /** Stores keys and values in each row's own memory and attends. queries [R, H, D], keys and values [R, K, D]; gives [R, H·D]. */
   attend(layer: number, queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions): Tensor;
+  /** In a stage: attends to what rows left in a layer in earlier stages, their own included, and stores nothing. */
+  attendStored?(layer: number, queries: Tensor, options: AttendOptions): Tensor;
+  /** While training: the rows are so many sequences of equal length, one after the other. A model may call `attend` with fewer rows,
+   *  equally many of each sequence and in its order. Absent when serving. */
+  readonly sequences?: number;
   /** Shows the state of the rows after a layer to whoever asked for it. */
   afterLayer?(layer: number, x: Tensor): void;
   /** While training: a loss beside the language model's own, or a figure to be shown, under a name; f32 [1]. The recipe says with
@@ -79,6 +116,10 @@ export interface AttendOptions {
   readonly softcap?: number;
   /** Rows see only the newest `window` positions, themselves included. */
   readonly window?: number;
+  /** While training: f32 [R, 1], 1 or 0; nobody sees rows with 0. */
+  readonly active?: Tensor;
+  /** Other layers that hold the same keys and values of these rows from now on, until they are written themselves. */
+  readonly alsoIn?: readonly number[];
   /** For those who read keys without rotation: queries [R, H, D] and keys [R, K, D] before it, and the rotation itself. */
   unrotated?(): Unrotated;
 }
