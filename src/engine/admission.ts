@@ -52,7 +52,9 @@ export class Admission {
     if (store === undefined) return;
     const done = sequence.error === undefined;
     if (done) this.learn(sequence);
-    if (done && sequence.options.keepMemory) memory.keep(store, true);
+    const { keepMemory, decoder } = sequence.options;
+    // What branches or blocks leave behind is no text that a next turn could go on with.
+    if (done && keepMemory && decoder.shapesMemory === undefined) memory.keep(store, true);
     else memory.close(store);
   }
 
@@ -116,7 +118,9 @@ export class Admission {
     const { sought } = sequence;
     let found = shares(sequence) ? memory.prefixes?.find(sought, sought.length, scope) : undefined;
     try {
-      const promised = policy.rewinds ? 0 : Math.min(memory.bytesFor(this.#most(sequence)), memory.limitBytes);
+      const promised = isPromised(sequence)
+        ? Math.min(memory.bytesFor(mostEntries(sequence.options)), memory.limitBytes)
+        : 0;
       const bytes = Math.max(memory.bytesFor(needed), promised);
       if (!memory.makeRoom(bytes)) {
         if (this.running.length > 0) return undefined;
@@ -158,13 +162,13 @@ export class Admission {
     }
     memory.keep(resume.store, false);
     resume.store.rewind(common);
-    const bytes = options.policy.rewinds ? memory.bytesFor(needed) : memory.bytesFor(this.#most(sequence));
+    const bytes = memory.bytesFor(isPromised(sequence) ? mostEntries(options) : needed);
     if (!memory.makeRoom(Math.max(0, bytes - resume.store.sizeBytes))) {
       memory.close(resume.store);
       return undefined;
     }
     if (options.policy.rewinds) resume.store.makeRoom(needed);
-    else memory.promise(resume.store, bytes);
+    if (isPromised(sequence)) memory.promise(resume.store, bytes);
     this.#room.set(sequence, needed);
     return { store: resume.store, tokens: resume.tokens.subarray(0, common), policyRun: resume.policyRun };
   }
@@ -178,8 +182,8 @@ export class Admission {
     const room = this.#room.get(sequence) ?? 0;
     const needed = sequence.heldCount + sequence.wantedRows;
     if (needed <= room) return;
-    const larger = Math.max(needed, Math.min(this.#most(sequence), room + ahead));
-    while (!memory.makeRoom(memory.bytesFor(larger) - memory.bytesFor(room))) {
+    const larger = Math.max(needed, Math.min(mostEntries(sequence.options), room + ahead));
+    while (!isPromised(sequence) && !memory.makeRoom(memory.bytesFor(larger) - memory.bytesFor(room))) {
       const newest = this.running.findLast(({ canPreempt }) => canPreempt) ?? sequence;
       this.#preempt(newest);
       if (newest === sequence) return;
@@ -205,16 +209,11 @@ export class Admission {
     this.preemptions++;
   }
 
-  /** Entries at the very end. */
-  #most({ options }: Sequence): number {
-    return options.prompt.length + options.maxTokens + 1;
-  }
-
   /** Entries that it gets room for when it is admitted: all of its prompt, and the first part of an answer. */
   #needed(sequence: Sequence): number {
     const { prompt, policy } = sequence.options;
     const known = Math.max(prompt.length, sequence.begun ? sequence.wantedRows : 0);
-    const needed = Math.min(this.#most(sequence), known + ahead);
+    const needed = Math.min(mostEntries(sequence.options), known + ahead);
     return policy.rewinds ? needed : Math.min(needed, 2 * ahead);
   }
 
@@ -232,6 +231,18 @@ export class Admission {
       return common - known >= worthWaiting;
     });
   }
+}
+
+/** Entries at the very end, at most. */
+export function mostEntries({ prompt, maxTokens, decoder }: MemoryDemand): number {
+  return prompt.length + maxTokens * (decoder.shapesMemory === undefined ? 1 : (decoder.answers ?? 1)) + 1;
+}
+
+type MemoryDemand = Pick<Sequence["options"], "prompt" | "maxTokens" | "decoder">;
+
+/** Whose memory cannot be taken away and computed anew is promised all that it may need when it is admitted. */
+function isPromised({ options }: Sequence): boolean {
+  return !options.policy.rewinds || options.decoder.shapesMemory !== undefined;
 }
 
 /** Only what is never dropped or changed afterwards can be had in common. */

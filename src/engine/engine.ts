@@ -4,7 +4,7 @@ import type { CacheType } from "../cache/store/key-values.js";
 import type { DecodeEvent, Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { Admission, noRoom } from "./admission.js";
+import { Admission, mostEntries, noRoom } from "./admission.js";
 import type { EngineObserver } from "./engine-observer.js";
 import { ForwardPass } from "./forward.js";
 import { CacheMemory } from "./memory/cache-memory.js";
@@ -215,9 +215,16 @@ export class Engine {
         },
       );
     }
+    if (decoder.shapesMemory !== undefined && (!policy.rewinds || Object.keys(policy.needs).length > 0)) {
+      throw new QuireError(
+        "bad-option",
+        `The decoder ${decoder.name} gives memory a shape of its own, the cache policy ${policy.name} edits it.`,
+        { fix: "Use the cache policy full, or another decoder." },
+      );
+    }
     const most = Math.min(maxTokens, this.contextTokens - prompt.length);
-    if (policy.rewinds && this.memory.bytesFor(prompt.length + most + 1) > this.memory.limitBytes)
-      throw noRoom(prompt.length + most + 1, this.memory);
+    const entries = mostEntries({ prompt, decoder, maxTokens: most });
+    if (policy.rewinds && this.memory.bytesFor(entries) > this.memory.limitBytes) throw noRoom(entries, this.memory);
     return most;
   }
 

@@ -4,6 +4,7 @@ import { QuireError } from "../errors.js";
 import type { AttendOptions, Batch } from "../models/architecture.js";
 import { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
+import type { BranchMemory } from "./branch-memory.js";
 import { classKey, layerClasses } from "./layer-classes.js";
 import type { LoadedModel } from "./model.js";
 import type { SegmentReader } from "./policy-reading.js";
@@ -23,6 +24,8 @@ export interface Segment {
   readonly wanted: Int32Array;
   /** Who sees whom among the rows of the request; default: what lies at or before a row's position. */
   readonly sees?: RowVisibility;
+  /** Where memory has branches: which of them each row continues. */
+  readonly branches?: { readonly memory: BranchMemory; readonly of: Int32Array };
   /** Bring back what the rows attend to, in managed layers. */
   readonly stepRow?: boolean;
   /** A policy that reads by its own rule. */
@@ -125,8 +128,8 @@ export class ForwardPass {
       1,
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
-    const parts = segments.map(({ store, tokens, stepRow = false, reader }) => {
-      const classes = layerClasses(store, readStep({ store, stepRow, reader }, segments.length));
+    const parts = segments.map(({ store, tokens, stepRow = false, reader, branches }) => {
+      const classes = layerClasses(store, readStep({ store, stepRow, reader, branches }, segments.length));
       const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
     });
@@ -225,9 +228,11 @@ export class ForwardPass {
 
 /** Every sequence of a pass comes to the end of its graph at another time, and a graph of many is dear: they read further ahead. Not
  *  where a policy observes: its sums are cut to what can be seen. */
-function readStep({ store, stepRow, reader }: Pick<Segment, "store" | "stepRow" | "reader">, segments: number): number {
+function readStep(segment: Pick<Segment, "store" | "stepRow" | "reader" | "branches">, segments: number): number {
+  const { store, stepRow, reader, branches } = segment;
   const observed = stepRow === true || reader !== undefined || store.watchesSums;
-  return segments === 1 || observed ? slotStep : 4 * slotStep;
+  // Branches write many entries a pass, and what a row does not see costs it next to nothing.
+  return (segments === 1 && branches === undefined) || observed ? slotStep : 4 * slotStep;
 }
 
 function attend(

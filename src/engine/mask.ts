@@ -1,4 +1,5 @@
 import type { SharedSlots } from "../cache/store/shared-slots.js";
+import { fillBranches } from "./branch-mask.js";
 import type { Segment } from "./forward.js";
 import type { LayerClass } from "./layer-classes.js";
 
@@ -16,6 +17,10 @@ export function fillMask(mask: Uint16Array, segment: Segment, layers: LayerClass
     return;
   }
   const slots = segment.slots.shared[group.index] as Int32Array;
+  if (segment.branches !== undefined) {
+    fillBranches(mask, { ...segment.branches, positions: segment.positions, slots }, { read, window, allowed });
+    return;
+  }
   if (segment.sees !== undefined) {
     fillCommitted(mask, segment, group.slots, slots, read, window);
     fillAmong(mask, segment, slots, read);

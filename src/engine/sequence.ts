@@ -253,6 +253,8 @@ export class Sequence {
 
   /** The next `rows` rows, with slots reserved for them. */
   segment(rows: number): Segment {
+    const { sees } = this.#request ?? {};
+    if (sees?.kind === "branches") return this.#branchSegment(this.#mustHaveRequest(), sees.of);
     const { store, policy } = this.#mustHaveMemory();
     const wants = policy.wants(rows);
     const again = this.#replayed < this.#replay.length;
@@ -268,7 +270,6 @@ export class Sequence {
         positions[row] = parent < 0 ? base : (positions[parent] ?? base) + 1;
       }
     }
-    if (request.sees?.kind === "branches") return this.#branchSegment(request, request.sees.of);
     const slots = store.reserve(rows, positions);
     this.#newest = slots;
     if (request.sees?.kind === "block") this.#causal = Math.min(this.#causal, this.#held.length);
