@@ -114,7 +114,7 @@ export class Admission {
     const needed = this.#needed(sequence);
     const resumed = this.#resumed(sequence, needed);
     if (resumed !== undefined) return resumed;
-    const { policy, scope } = sequence.options;
+    const { scope } = sequence.options;
     const { sought } = sequence;
     let found = shares(sequence) ? memory.prefixes?.find(sought, sought.length, scope) : undefined;
     try {
