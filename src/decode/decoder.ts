@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { defineMethod, type MethodDefinition, type MethodFactory, type Part } from "../method.js";
 import type { Tokenizer } from "../text/tokenizer.js";
+import type { Candidates } from "./sample/candidates.js";
 
 /** A decoder is a generator: it yields the rows it wants evaluated and is resumed with their logits; the scheduler puts the rows
  *  of many decoders, prefilling and decoding, into one forward pass without knowing which is which. Rules for all decoders:
@@ -146,8 +147,16 @@ export interface Sampler {
   next(logits: Float32Array, position: number): Choice;
   /** The transformed distribution without drawing, for decoders that verify drafts. f32 [V], sums to 1. */
   distribution(logits: Float32Array): Float32Array;
+  /** The same in the form that draws are made from: only tokens above 0. */
+  law(logits: Float32Array): Candidates;
+  /** The likeliest tokens after penalties, bias and mask, likeliest first. */
+  likeliest(logits: Float32Array, count: number): Int32Array;
+  /** Temperature 0: every draw takes the likeliest token. */
+  readonly greedy: boolean;
   /** Books a token that was drawn elsewhere. */
   accept(token: number): void;
+  /** Books it as `next` does, with what `next` would report. */
+  take(logits: Float32Array, token: number, logProb: number): Choice;
   /** The same state, free to go another way: a node of a tree, a branch. With a `stream` its random numbers are its own. */
   fork(stream?: number): Sampler;
   /** Frees what the grammar holds; for forks. */

@@ -10,6 +10,7 @@ import { topLogProbs } from "./log-probs.js";
 import { Penalties } from "./penalties.js";
 import { streamSeed, uniform } from "./random.js";
 import { type ParsedSamplerOptions, parseSamplerOptions, type SamplerOptions } from "./sampler-options.js";
+import { largest } from "./select.js";
 
 export interface SamplerParts {
   /** Grammar of the sequence; the sampler keeps it up to date. */
@@ -61,6 +62,11 @@ function samplerOf(parsed: ParsedSamplerOptions, { seed, penalties, mask }: Samp
     penalties.accept(token);
   };
 
+  const take = (logits: Float32Array, token: number, logProb: number): Choice => {
+    accept(token);
+    return logprobs > 0 ? { token, logProb, top: topLogProbs(logits, logprobs, token) } : { token, logProb };
+  };
+
   const choose = (logits: Float32Array, position: number): { token: number; logProb: number } => {
     const ready = prepared(logits);
     if (temperature === 0) return { token: greatest(ready), logProb: -0 };
@@ -70,11 +76,18 @@ function samplerOf(parsed: ParsedSamplerOptions, { seed, penalties, mask }: Samp
   };
 
   return {
-    next(logits, position): Choice {
+    greedy: temperature === 0,
+    next(logits, position) {
       const { token, logProb } = choose(logits, position);
-      accept(token);
-      return logprobs > 0 ? { token, logProb, top: topLogProbs(logits, logprobs, token) } : { token, logProb };
+      return take(logits, token, logProb);
     },
+    take,
+    law(logits) {
+      const ready = prepared(logits);
+      if (temperature > 0) return candidates(ready, { temperature, topK, topP, minP });
+      return { tokens: Int32Array.of(greatest(ready)), weights: Float32Array.of(1), total: 1 };
+    },
+    likeliest: (logits, count) => largest(prepared(logits), count),
     distribution(logits) {
       const ready = prepared(logits);
       const probabilities = new Float32Array(logits.length);
