@@ -16,6 +16,8 @@ export interface TokenBatch {
   readonly length: number;
   /** Weight of each target in the loss, at least 0; default 1. */
   readonly weights?: Float32Array;
+  /** Position of the first token of every sequence, default 0: other ones teach positions beyond the sequences' own length. */
+  readonly firstPosition?: number;
 }
 
 export interface TrainingRun {

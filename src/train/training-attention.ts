@@ -4,19 +4,32 @@ import { contiguous } from "../tensor/operand.js";
 import type { Tensor } from "../tensor/tensor.js";
 
 /** Causal attention over packed sequences of one length, made of operations that have gradients. Nothing is remembered: every row
- *  sees the rows before it in its own sequence. */
+ *  sees the rows before it in its own sequence. Fewer rows may come, equally many of each sequence and in its order. */
 export type Attend = (queries: Tensor, keys: Tensor, values: Tensor, options: AttendOptions) => Tensor;
 
-export function causalAttention(graph: Graph, sequences: number, length: number): Attend {
-  const masks = new Map<number, Tensor>();
-  const maskOf = (window: number): Tensor => {
-    const known = masks.get(window);
+export function causalAttention(graph: Graph, sequences: number): Attend {
+  const masks = new Map<string, Tensor>();
+  const maskOf = (length: number, window: number): Tensor => {
+    const key = `${length} ${window}`;
+    const known = masks.get(key);
     if (known !== undefined) return known;
     const made = graph.constant(causalMask(length, window), [length, length], "mask");
-    masks.set(window, made);
+    masks.set(key, made);
     return made;
   };
-  return (queries, keys, values, { scale, softcap = 0, window = 0 }) => {
+  const among = new Map<Tensor, Tensor>();
+  /** f32 [S, 1, n, n]: rows that are not active are seen by nobody; who would see nothing else sees them all, and is not asked. */
+  const maskAmong = (active: Tensor, length: number, window: number): Tensor => {
+    const known = among.get(active);
+    if (known !== undefined) return known;
+    const hidden = active.scale(1e9, -1e9).reshape(sequences, 1, 1, length);
+    const made = maskOf(length, window).repeat(sequences, 1, length, length).add(hidden);
+    among.set(active, made);
+    return made;
+  };
+  return (queries, keys, values, { scale, softcap = 0, window = 0, active }) => {
+    const length = queries.size(0) / sequences;
+    const mask = active === undefined ? maskOf(length, window) : maskAmong(active, length, window);
     // [R, H, D] to [S, H, n, D]
     const byHead = (x: Tensor): Tensor => contiguous(x).reshape(sequences, length, x.size(1), x.size(2));
     const q = byHead(queries).permute(0, 2, 1, 3);
@@ -28,8 +41,8 @@ export function causalAttention(graph: Graph, sequences: number, length: number)
         ? scores
             .scale(scale / softcap)
             .tanh()
-            .softmax({ scale: softcap, mask: maskOf(window) })
-        : scores.softmax({ scale, mask: maskOf(window) });
+            .softmax({ scale: softcap, mask })
+        : scores.softmax({ scale, mask });
     const attended = weights.linear(transposedValues);
     return attended
       .permute(0, 2, 1, 3)

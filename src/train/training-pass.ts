@@ -47,7 +47,9 @@ export class TrainingPass {
   readonly length: number;
   readonly model: TrainableModel;
   readonly #graph: Graph;
-  readonly #inputs: { tokens: Tensor; targets: Tensor; weights: Tensor; share: Tensor; rows: Tensor | undefined };
+  readonly #inputs: Record<"tokens" | "positions" | "targets" | "weights" | "share", Tensor> & {
+    rows: Tensor | undefined;
+  };
   readonly #loss: Tensor;
   readonly #auxiliary = new Map<string, Tensor>();
   readonly #gradients: readonly Tensor[];
@@ -66,6 +68,7 @@ export class TrainingPass {
       const chosen = targets < rows ? graph.input("rows", "i32", [targets]) : undefined;
       this.#inputs = {
         tokens: graph.input("tokens", "i32", [rows]),
+        positions: graph.input("positions", "i32", [rows]),
         targets: graph.input("targets", "i32", [targets]),
         weights: graph.input("weights", "f32", [targets]),
         share: graph.input("share", "f32", [1]),
@@ -88,14 +91,14 @@ export class TrainingPass {
     }
   }
 
-  #batch({ sequences, length, recompute = false, attend }: PassOptions, chosen: Tensor | undefined): Batch {
+  #batch({ sequences, recompute = false, attend }: PassOptions, chosen: Tensor | undefined): Batch {
     const graph = this.#graph;
-    const places = Int32Array.from({ length: sequences * length }, (_, row) => row % length);
-    const attention = attend?.(graph) ?? causalAttention(graph, sequences, length);
+    const attention = attend?.(graph) ?? causalAttention(graph, sequences);
     return {
       graph,
       tokens: this.#inputs.tokens,
-      positions: graph.constant(places, [places.length], "positions"),
+      positions: this.#inputs.positions,
+      sequences,
       wanted: (x) => (chosen === undefined ? x : contiguous(x).getRows(chosen)),
       attend: (_layer, queries, keys, values, options) => attention(queries, keys, values, options),
       auxiliary: (name, loss) => {
@@ -139,6 +142,9 @@ export class TrainingPass {
     const graph = this.#graph;
     const inputs = this.#inputs;
     graph.write(inputs.tokens, batch.tokens);
+    const { firstPosition = 0 } = batch;
+    const positions = graph.host<Int32Array>(inputs.positions);
+    for (let row = 0; row < positions.length; row++) positions[row] = firstPosition + (row % this.length);
     graph.host<Float32Array>(inputs.share)[0] = share;
     this.#writeTargets(batch, targetScale);
     await graph.run(signal);

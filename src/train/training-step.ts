@@ -121,8 +121,9 @@ function countTargets({ weights, tokens }: TokenBatch): number {
 function partOf(batch: TokenBatch, part: number, { sequences, length }: TrainingPass): TokenBatch {
   const size = sequences * length;
   const from = part * size;
-  const { tokens, targets, weights } = batch;
+  const { tokens, targets, weights, firstPosition } = batch;
   return {
+    firstPosition,
     tokens: tokens.subarray(from, from + size),
     targets: targets.subarray(from, from + size),
     ...(weights === undefined ? {} : { weights: weights.subarray(from, from + size) }),
