@@ -127,6 +127,10 @@ export interface MemoryBranches {
 }
 
 export interface MemoryBlocks {
+  /** Tokens that a view may hold. */
+  readonly limit: number;
+  /** Layers of the model see only a window of positions. */
+  readonly windowed: boolean;
   /** An empty block. */
   open(): number;
   lengthOf(block: number): number;

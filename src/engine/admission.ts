@@ -48,7 +48,8 @@ export class Admission {
     const unused = this.#resume.get(sequence);
     if (unused !== undefined) memory.close(unused.store);
     this.#resume.delete(sequence);
-    const { store } = sequence;
+    const { store, blockStores } = sequence;
+    for (const block of blockStores) memory.close(block);
     if (store === undefined) return;
     const done = sequence.error === undefined;
     if (done) this.learn(sequence);

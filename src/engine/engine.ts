@@ -1,6 +1,6 @@
 import { freemem, totalmem } from "node:os";
 import type { CachePolicy } from "../cache/policy.js";
-import type { CacheType } from "../cache/store/key-values.js";
+import type { CacheType, KeyValueStore } from "../cache/store/key-values.js";
 import type { DecodeEvent, Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
@@ -61,6 +61,9 @@ export interface SequenceRequest {
   /** Shown the memory after each pass, once the policy has made its edits. */
   watchMemory?(store: KeyValueStore): void;
 }
+
+/** Entries that a block of views begins with room for. */
+const blockTokens = 256;
 
 export class Engine {
   readonly model: LoadedModel;
@@ -147,6 +150,7 @@ export class Engine {
     const sequence = new Sequence(id, {
       ...request,
       ...{ maxTokens, user, keepMemory, tokenizer },
+      blocks: { limit: this.contextTokens, open: () => this.memory.open(blockTokens) },
       openOutput: () => new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
       onToken: (seconds, first) => this.observer.onToken?.({ request: id, user, seconds, first }),
     });

@@ -9,6 +9,8 @@ import { classKey, layerClasses } from "./layer-classes.js";
 import type { LoadedModel } from "./model.js";
 import type { SegmentReader } from "./policy-reading.js";
 import { SegmentInputs } from "./segment-inputs.js";
+import { ViewInputs } from "./views/view-inputs.js";
+import type { ViewRows } from "./views/view-rows.js";
 
 /** One pass over the rows of many sequences: every weight multiplies all rows together, attention runs per sequence against its own
  *  memory. Graphs are kept and used again while the shape of the pass stays the same, which for decoding is most of the time. */
@@ -26,6 +28,8 @@ export interface Segment {
   readonly sees?: RowVisibility;
   /** Where memory has branches: which of them each row continues. */
   readonly branches?: { readonly memory: BranchMemory; readonly of: Int32Array };
+  /** Where rows read views: what they read, and where they go instead of to `slots`. */
+  readonly views?: ViewRows;
   /** Bring back what the rows attend to, in managed layers. */
   readonly stepRow?: boolean;
   /** A policy that reads by its own rule. */
@@ -41,12 +45,14 @@ export interface PassResult {
   outputs(segment: number): ReadonlyMap<string, Float32Array> | undefined;
 }
 
+type AnyInputs = SegmentInputs | ViewInputs;
+
 interface BuiltPass {
   readonly graph: Graph;
   readonly tokens: Tensor;
   readonly positions: Tensor;
   readonly wanted: Tensor | undefined;
-  readonly segments: SegmentInputs[];
+  readonly segments: AnyInputs[];
   readonly output: Tensor;
 }
 
@@ -128,7 +134,8 @@ export class ForwardPass {
       1,
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
     );
-    const parts = segments.map(({ store, tokens, stepRow = false, reader, branches }) => {
+    const parts = segments.map(({ store, tokens, stepRow = false, reader, branches, views }) => {
+      if (views !== undefined) return ViewInputs.key(views);
       const classes = layerClasses(store, readStep({ store, stepRow, reader, branches }, segments.length));
       const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
@@ -140,7 +147,8 @@ export class ForwardPass {
       this.#built.set(key, pass);
       return pass;
     }
-    for (const { store } of segments) this.#dropOlderThan(store);
+    for (const { store, views } of segments)
+      for (const each of [store, ...(views?.parts ?? []).map((part) => part.store)]) this.#dropOlderThan(each);
     pass = this.#build(segments, wanted);
     this.stats.graphsBuilt++;
     this.#built.set(key, pass);
@@ -174,15 +182,20 @@ export class ForwardPass {
 
   #build(segments: readonly Segment[], wantedRows: number): BuiltPass {
     const { architecture, config, weights, device } = this.model;
-    const observed = segments.reduce((sum, segment) => sum + SegmentInputs.nodes(segment), 0);
+    const observed = segments.reduce(
+      (sum, segment) => sum + (segment.views ? ViewInputs.nodes(segment.views) : SegmentInputs.nodes(segment)),
+      0,
+    );
     const graph = new Graph(device, { maxNodes: config.numLayers * (40 + observed) + 256 });
     try {
       const rows = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
       const tokens = graph.input("tokens", "i32", [rows]);
       const positions = graph.input("positions", "i32", [rows]);
       const wanted = wantedRows === rows ? undefined : graph.input("wanted", "i32", [wantedRows]);
-      const inputs = segments.map(
-        (segment, index) => new SegmentInputs(graph, segment, index, readStep(segment, segments.length)),
+      const inputs = segments.map((segment, index) =>
+        segment.views === undefined
+          ? new SegmentInputs(graph, segment, index, readStep(segment, segments.length))
+          : new ViewInputs(graph, segment, index),
       );
       const batch: Batch = {
         graph,
@@ -215,7 +228,7 @@ export class ForwardPass {
     for (const [index, segment] of segments.entries()) {
       tokens.set(segment.tokens, row);
       positions.set(segment.positions, row);
-      const inputs = pass.segments[index] as SegmentInputs;
+      const inputs = pass.segments[index] as AnyInputs;
       inputs.fill(segment);
       for (const own of segment.wanted) {
         if (wanted !== undefined) wanted[want] = row + own;
@@ -237,7 +250,7 @@ function readStep(segment: Pick<Segment, "store" | "stepRow" | "reader" | "branc
 
 function attend(
   segments: readonly Segment[],
-  inputs: readonly SegmentInputs[],
+  inputs: readonly AnyInputs[],
   layer: number,
   queries: Tensor,
   keys: Tensor,
@@ -260,7 +273,7 @@ function attend(
           return { queries: own(plainQueries), keys: own(plainKeys), rotate };
         }),
     };
-    const flat = (inputs[index] as SegmentInputs).attend(layer, own(queries), own(keys), own(values), ownOptions);
+    const flat = (inputs[index] as AnyInputs).attend(layer, own(queries), own(keys), own(values), ownOptions);
     result = result === undefined ? flat : result.concat(flat, 0);
     start += rows;
   }
@@ -270,7 +283,7 @@ function attend(
 /** Shows each reader the state of its own rows; after the last layer only rows whose logits are wanted are left. */
 function showLayer(
   segments: readonly Segment[],
-  inputs: readonly SegmentInputs[],
+  inputs: readonly AnyInputs[],
   rows: number,
   layer: number,
   x: Tensor,

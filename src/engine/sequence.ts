@@ -18,6 +18,7 @@ import { BranchMemory } from "./branch-memory.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
 import { type PassObservations, PolicyDriver } from "./policy-driver.js";
+import { BlockMemory, type BlockMemoryOptions } from "./views/block-memory.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
  *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
@@ -32,6 +33,8 @@ export interface SequenceOptions {
   /** A fresh output for a channel. */
   openOutput(): Output;
   readonly maxTokens: number;
+  /** For decoders that read views. */
+  readonly blocks: BlockMemoryOptions;
   readonly signal?: AbortSignal;
   /** Whom it belongs to, for fairness. */
   readonly user: string;
@@ -123,6 +126,7 @@ export class Sequence {
   #kept: Float32Array[] = [];
   #newest: Reservation | undefined;
   readonly #branches: BranchMemory | undefined;
+  readonly #blocks: BlockMemory | undefined;
   /** Tokens before the first that saw a later one. */
   #causal = Number.POSITIVE_INFINITY;
 
@@ -132,6 +136,8 @@ export class Sequence {
     this.signal = options.signal;
     if (options.decoder.shapesMemory === "branches")
       this.#branches = new BranchMemory(() => this.#mustHaveMemory().store);
+    if (options.decoder.shapesMemory === "views")
+      this.#blocks = new BlockMemory(() => this.#mustHaveMemory().store, options.blocks);
     this.stats = {
       promptTokens: options.prompt.length,
       cachedTokens: 0,
@@ -152,6 +158,11 @@ export class Sequence {
 
   get store(): KeyValueStore | undefined {
     return this.#memory?.store;
+  }
+
+  /** Memories of its own beside that one. */
+  get blockStores(): readonly KeyValueStore[] {
+    return this.#blocks?.opened ?? [];
   }
 
   /** It was admitted at least once. */
@@ -192,7 +203,7 @@ export class Sequence {
   /** Whether its memory may be taken away and computed anew: what a policy has dropped cannot be had again in the same way, except
    *  from the very beginning. */
   get canPreempt(): boolean {
-    if (this.#branches?.begun === true) return false;
+    if (this.#branches?.begun === true || this.blockStores.length > 0) return false;
     return this.options.policy.rewinds || (this.#requests <= 1 && this.stats.cachedTokens === 0);
   }
 
@@ -256,6 +267,13 @@ export class Sequence {
     const { sees } = this.#request ?? {};
     if (sees?.kind === "branches") return this.#branchSegment(this.#mustHaveRequest(), sees.of);
     const { store, policy } = this.#mustHaveMemory();
+    if (sees?.kind === "views" && this.#blocks !== undefined) {
+      const request = this.#mustHaveRequest();
+      const views = this.#blocks.place(sees, rows);
+      const slots = { positions: views.keyPositions, shared: [], byHead: new Map() };
+      const wanted = wantedOf(request, 0, rows);
+      return { store, tokens: request.tokens, positions: views.keyPositions, slots, wanted, sees, views };
+    }
     const wants = policy.wants(rows);
     const again = this.#replayed < this.#replay.length;
     const request: RowsRequest = again ? { tokens: this.#replay, want: "none" } : this.#mustHaveRequest();
@@ -323,6 +341,8 @@ export class Sequence {
         throw new QuireError("bad-input", `The decoder asked for logits of row ${row}, which it did not want.`);
       },
     });
+    if (this.over) return;
+    await this.#blocks?.settle().catch((error: unknown) => this.end(error));
   }
 
   /** Ends the sequence; `error` reaches whoever reads it. */
@@ -331,9 +351,10 @@ export class Sequence {
     this.over = true;
     this.error = error;
     this.stats.seconds = (performance.now() - this.#started) / 1000;
-    this.stats.cacheEntries = this.store?.entries ?? 0;
-    this.stats.cacheBytes = this.store?.sizeBytes ?? 0;
-    this.stats.cachePeakBytes = this.store?.peakBytes ?? 0;
+    const stores = this.store === undefined ? [] : [this.store, ...this.blockStores];
+    this.stats.cacheEntries = stores.reduce((sum, { entries }) => sum + entries, 0);
+    this.stats.cacheBytes = stores.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    this.stats.cachePeakBytes = stores.reduce((sum, { peakBytes }) => sum + peakBytes, 0);
     this.stats.cachePolicy = this.#memory?.policy.run.stats?.() ?? {};
     if (error === undefined) {
       for (const { index, output } of this.#channels) {
@@ -422,6 +443,9 @@ export class Sequence {
       }
       if (next.value.tokens.length === 0) throw new QuireError("bad-input", `${name} asked for no rows.`);
       this.#checkBranches(next.value);
+      if (this.#blocks !== undefined) this.#blocks.check(next.value, this.#held.length);
+      else if (next.value.sees?.kind === "views")
+        throw new QuireError("bad-input", "A decoder read views that did not say it would.");
       this.#request = next.value;
       this.#requests++;
     } catch (error) {
@@ -446,6 +470,7 @@ export class Sequence {
     const newest = () => this.#newest;
     return {
       branches: this.#branches,
+      blocks: this.#blocks,
       get length() {
         return store().tokens;
       },
