@@ -4,6 +4,13 @@ export { type AskOptions, Corpus, type CorpusOptions, openCorpus } from "./corpu
 export { Embedder, type EmbedderOptions, type EmbedOptions } from "./engine/embedder.js";
 export { type ErrorCode, exitCode, isQuireError, QuireError } from "./errors.js";
 export type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
+export {
+  type CacheInspection,
+  type CacheSnapshot,
+  type InspectOptions,
+  inspectCache,
+  keptShares,
+} from "./inspect/cache-inspection.js";
 export type { MethodHead, MethodKind, Part } from "./method.js";
 export { type MethodRow, methods, partOf, selectable } from "./methods.js";
 export { type EndpointModel, type EndpointOptions, openEndpoint } from "./programs/endpoint.js";

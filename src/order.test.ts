@@ -13,6 +13,7 @@ const order = [
   ["models"],
   ["decode"],
   ["engine"],
+  ["inspect"],
   ["train"],
   ["structure"],
   ["corpus"],

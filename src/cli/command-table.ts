@@ -89,6 +89,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/methods.js"),
   },
   {
+    name: "cache",
+    usage: "inspect <text> [options]",
+    summary: "see which tokens a cache policy keeps",
+    load: () => import("./commands/cache.js"),
+  },
+  {
     name: "bench",
     usage: "[name] [options]",
     summary: "measure speed beside the alternatives",

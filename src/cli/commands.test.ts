@@ -41,8 +41,8 @@ test("help lists every command", async () => {
 const models = ["list", "pull", "rm", "path", "check"].map((name) => `models ${name}`);
 const keys = ["add", "list", "rm"].map((name) => `keys ${name}`);
 /** They have no result of their own: what they hold does, or another program reads it. */
-const withoutResult = ["models", "keys", "mcp"];
-test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys])(
+const withoutResult = ["models", "keys", "mcp", "cache"];
+test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, "cache inspect"])(
   "%s --help shows options and examples",
   async (words) => {
     const given = words.split(" ");

@@ -29,3 +29,14 @@ export function styleFor(target: Target, env: NodeJS.ProcessEnv = process.env): 
   ]);
   return Object.fromEntries(painted) as Style;
 }
+
+/** Text on a ground from black (0) to green (1), where there is colour. */
+export function shade(text: string, share: number, target: Target = process.stdout): string {
+  if (!hasColour(target)) return text;
+  const ground =
+    share === 0 ? "\u001b[2m" : `\u001b[97;48;2;0;${Math.round(40 + 90 * share)};${Math.round(30 + 50 * share)}m`;
+  return text
+    .split("\n")
+    .map((line) => (line === "" ? "" : `${ground}${line}\u001b[0m`))
+    .join("\n");
+}

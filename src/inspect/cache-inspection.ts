@@ -1,9 +1,9 @@
-import type { CachePolicy } from "./cache/policy.js";
-import type { KeyValueStore } from "./cache/store/key-values.js";
-import { autoregressive } from "./decode/autoregressive.js";
-import { createSampler } from "./decode/sample/sampler.js";
-import type { Engine } from "./engine/engine.js";
-import { QuireError } from "./errors.js";
+import type { CachePolicy } from "../cache/policy.js";
+import type { KeyValueStore } from "../cache/store/key-values.js";
+import { autoregressive } from "../decode/autoregressive.js";
+import { createSampler } from "../decode/sample/sampler.js";
+import type { Engine } from "../engine/engine.js";
+import { QuireError } from "../errors.js";
 
 /** Which tokens of a text a cache policy keeps, by layer and head, while the prompt is read and the answer is written. */
 

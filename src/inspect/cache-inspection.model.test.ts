@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { partOf } from "../methods.js";
+import { Quire } from "../quire.js";
 import { inspectCache, keptShares } from "./cache-inspection.js";
-import { partOf } from "./methods.js";
-import { Quire } from "./quire.js";
 
 describe("looking into a cache", () => {
   let quire: Quire;
