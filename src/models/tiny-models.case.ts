@@ -143,11 +143,18 @@ export interface PlainEntry {
   readonly mass: number;
 }
 
+export interface PlainLayer {
+  readonly window: number;
+  rotate(key: Vector, positions: number): Vector;
+}
+
 /** To change or watch what attention without a built-in window sees. */
 export interface PlainWatch {
   /** What the query at a position sees instead of everything up to itself. */
   entries?(layer: number, kvHead: number, position: number, all: PlainEntry[]): PlainEntry[];
   weights?(layer: number, head: number, position: number, entries: PlainEntry[], weights: Vector): void;
+  /** What the row at a place sees instead, in any layer, out of the entries of all rows, later ones included. */
+  views?(layer: PlainLayer, place: number, all: PlainEntry[]): PlainEntry[];
 }
 
 /** Logits of every position, f64. */
@@ -215,13 +222,14 @@ export function plainLogits(
       const result: Vector = [];
       for (let h = 0; h < heads; h++) {
         const kv = Math.floor(h / (heads / kvHeads));
-        const all = [...Array(position + 1).keys()]
-          .filter((other) => position - other < window)
-          .map((other): PlainEntry => {
-            const [key = [], value = []] = [keys[other]?.[kv], values[other]?.[kv]];
-            return { position: other, key, value, mass: 1 };
-          });
-        const seen = isGlobal ? (watch.entries?.(layer, kv, position, all) ?? all) : all;
+        const whole = keys.map((own, other): PlainEntry => {
+          const [key = [], value = []] = [own[kv], values[other]?.[kv]];
+          return { position: other, key, value, mass: 1 };
+        });
+        const all = whole.filter((entry) => entry.position <= position && position - entry.position < window);
+        const kept = isGlobal ? (watch.entries?.(layer, kv, position, all) ?? all) : all;
+        const rotated = (key: Vector, by: number): Vector => rotate(key, by, base);
+        const seen = watch.views?.({ window, rotate: rotated }, position, whole) ?? kept;
         const scores = seen.map(({ key, mass }) => dot(own[h] as Vector, key) / Math.sqrt(headDim) + Math.log(mass));
         const highest = Math.max(...scores);
         const weights = scores.map((score) => Math.exp(score - highest));
