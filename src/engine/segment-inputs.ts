@@ -78,6 +78,11 @@ export class SegmentInputs {
     const mask = this.#maskOf(layer, window);
     const allKeys = memory.keys.setRows(slots, keys).slice(1, 0, read);
     const stored = memory.values.setRows(slots, values);
+    for (const other of options.alsoIn ?? []) {
+      const { keys: otherKeys, values: otherValues } = this.#store.layer(other);
+      this.#graph.effect(otherKeys.setRows(slots, keys));
+      this.#graph.effect(otherValues.setRows(slots, values));
+    }
     const allValues = stored.slice(1, 0, read);
     const bias = memory.bias && this.#graph.use(memory.bias).slice(1, 0, read).cont();
     this.#observe(layer, queries, allKeys, mask, options, bias);
@@ -94,6 +99,16 @@ export class SegmentInputs {
       memory.raw && options.unrotated && memory.raw.setRows(slots, options.unrotated().keys).slice(1, 0, read);
     const tensors = { queries, keys: allKeys, values: allValues, mask, rawKeys, usual };
     return this.reading.attend(layer, tensors, options) ?? usual();
+  }
+
+  /** Attends with queries [H, R, D] to what the layer holds already; gives [R, H·D]. */
+  attendStored(layer: number, queries: Tensor, { scale, softcap, window = 0 }: AttendOptions): Tensor {
+    const { keys, values } = this.#store.layer(layer);
+    const { read } = this.#classes[this.#classOf[layer] ?? 0] as LayerClass;
+    const part = (stored: Tensor): Tensor => this.#graph.use(stored).slice(1, 0, read);
+    const mask = this.#maskOf(layer, window);
+    const attended = queries.flashAttention(part(keys), part(values), { mask, scale, softcap });
+    return attended.reshape(this.#rows, attended.size(1) * attended.size(2));
   }
 
   /** What a policy wants to know of a layer, computed beside the attention itself. */

@@ -5,7 +5,7 @@ import type { CacheType } from "./entry-codec.js";
 import { HeadSlots } from "./head-slots.js";
 import { LayerMemory, type LayerParts, type LayerShape } from "./layer-memory.js";
 import { QueryRing } from "./query-ring.js";
-import { SharedSlots } from "./shared-slots.js";
+import { firstGroups, type SlotGroup } from "./slot-groups.js";
 
 /** Keys and values of one sequence, for all layers, in slots. Keys are stored rotated at their text position, so the order of
  *  slots means nothing and a freed slot can take any later entry. Attention reads a prefix of a layer's capacity.
@@ -13,17 +13,12 @@ import { SharedSlots } from "./shared-slots.js";
  *  head on, each managed layer has its own, head by head (`heads`), and its own size. */
 
 export type { CacheType } from "./entry-codec.js";
+export type { SlotGroup } from "./slot-groups.js";
 
 export interface KeyValueShape {
   /** Those with a built-in window are not managed: edits leave them alone. */
   readonly layers: readonly LayerShape[];
   readonly type: CacheType;
-}
-
-/** Layers that share one map. */
-export interface SlotGroup {
-  readonly layers: readonly number[];
-  slots: SharedSlots;
 }
 
 /** Where new rows go. */
@@ -85,13 +80,15 @@ export class KeyValueStore {
     this.shape = shape;
     this.id = from?.id ?? KeyValueStore.#ids++;
     this.generation = from?.generation ?? 0;
-    this.managed = shape.layers.flatMap(({ window }, layer) => (window === undefined ? [layer] : []));
+    this.managed = shape.layers.flatMap(({ window, list }, layer) =>
+      window === undefined && list === undefined ? [layer] : [],
+    );
     const rounded = roundUp(capacity);
-    this.groups = [{ layers: shape.layers.map((_, layer) => layer), slots: new SharedSlots(rounded) }];
+    this.groups = firstGroups(shape.layers, { whole: rounded, list: slotStep });
     this.#layers = from?.layers ?? [];
     if (from === undefined) {
       for (const layer of shape.layers.keys())
-        this.#layers.push(this.#allocate(layer, rounded, this.#parts(layer, false)));
+        this.#layers.push(this.#allocate(layer, this.groupOf(layer).slots.capacity, this.#parts(layer, false)));
     }
     this.#notePeak();
   }
@@ -113,7 +110,9 @@ export class KeyValueStore {
 
   /** Everything seen is held, in every layer, with slot and position agreeing. */
   get isDense(): boolean {
-    return this.heads.size === 0 && this.groups.every(({ slots }) => slots.isDense && slots.entries === this.tokens);
+    const holdsAll = ({ slots, list }: SlotGroup) =>
+      list === undefined && slots.isDense && slots.entries === this.tokens;
+    return this.heads.size === 0 && this.groups.every(holdsAll);
   }
 
   entriesOf(layer: number): number {
@@ -147,6 +146,7 @@ export class KeyValueStore {
   reserve(count: number, positions?: Int32Array): Reservation {
     const at = positions ?? Int32Array.from({ length: count }, (_, i) => this.tokens + i);
     const shared = this.groups.map((group) => {
+      if (group.list !== undefined) return new Int32Array(0);
       const needed = group.slots.entries + count;
       if (needed > group.slots.capacity) this.relocate(group, grown(needed));
       return group.slots.take(at);
@@ -163,9 +163,19 @@ export class KeyValueStore {
     return { positions: at, shared, byHead };
   }
 
-  /** Makes room ahead of time, so that a long sequence does not grow step by step. */
+  /** Lets rows, whose positions were reserved before, into the layers of a list, which grow where needed. */
+  join(list: number, positions: Int32Array): Int32Array {
+    const group = this.groups.find((found) => found.list === list);
+    if (group === undefined) throw new QuireError("bad-input", `The cache has no list ${list}.`, { got: list });
+    const needed = group.slots.entries + positions.length;
+    if (needed > group.slots.capacity) this.relocate(group, grown(needed));
+    return group.slots.take(positions);
+  }
+
+  /** Makes room ahead of time, so that a long sequence does not grow step by step. Lists grow by what joins them. */
   makeRoom(tokens: number): void {
-    for (const group of this.groups) if (tokens > group.slots.capacity) this.relocate(group, roundUp(tokens));
+    for (const group of this.groups)
+      if (group.list === undefined && tokens > group.slots.capacity) this.relocate(group, roundUp(tokens));
   }
 
   /** Takes back everything at or after a position. Refused where the heads of a layer would then differ in size. */
@@ -203,12 +213,12 @@ export class KeyValueStore {
     const rows = positions.length;
     const lost = [...positions.keys()].filter((row) => !stay.has(row));
     if (lost.length === 0) return;
+    const lostPositions = new Set(lost.map((row) => positions[row] as number));
     for (const [index, group] of this.groups.entries()) {
       const out = new Set(lost.map((row) => shared[index]?.[row]));
-      this.#blank(
-        group,
-        group.slots.filter((slot) => !out.has(slot)),
-      );
+      const stays = (slot: number, position: number) =>
+        group.list === undefined ? !out.has(slot) : !lostPositions.has(position);
+      this.#blank(group, group.slots.filter(stays));
     }
     for (const [layer, slots] of byHead) {
       for (const [head, map] of (this.heads.get(layer)?.heads ?? []).entries()) {
@@ -316,9 +326,9 @@ export class KeyValueStore {
     copy.rewindsTo = this.rewindsTo;
     copy.#sums = this.#sums;
     copy.#raw = this.#raw;
-    copy.groups = this.groups.map(({ layers, slots }) => ({
-      layers,
-      slots: slots.compacted(roundUp(slots.entries + room)),
+    copy.groups = this.groups.map((group) => ({
+      ...group,
+      slots: group.slots.compacted(roundUp(group.slots.entries + room)),
     }));
     for (const [layer, slots] of this.heads) copy.heads.set(layer, slots.compacted(roundUp(slots.entries + room)));
     for (const [layer, memory] of this.#layers.entries()) {

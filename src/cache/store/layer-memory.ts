@@ -11,6 +11,8 @@ export interface LayerShape {
   readonly headDim: number;
   /** Built-in sliding window; such layers are not edited. */
   readonly window?: number;
+  /** Layers with the same number hold the rows that joined their list, and no others; such layers are not edited. */
+  readonly list?: number;
 }
 
 export interface LayerParts {
