@@ -16,13 +16,16 @@ import { longText } from "./texts.js";
 
 export const cacheBench: Bench = {
   title: "Cache policies",
-  run: (options) => run(options, options.quick ? quickSize : fullSize),
+  run: (options) => run("Cache policies", options, options.quick ? quickSize : fullSize),
 };
 
 /** The text only, in longer pieces and more of them: how much a policy loses differs much from text to text. */
 export const cachePerplexityBench: Bench = {
   title: "Cache policies, perplexity of longer texts",
-  run: (options) => run({ ...options, tasks: "perplexity" }, options.quick ? quickSize : { ...fullSize, ...longTexts }),
+  run: (options) => {
+    const size = options.quick ? quickSize : { ...fullSize, ...longTexts };
+    return run("Cache policies, perplexity of longer texts", { ...options, tasks: "perplexity" }, size);
+  },
 };
 
 /** Policies of papers, which the wanted figures are about. */
@@ -45,7 +48,7 @@ const columns: Record<string, Column> = {
   stepVsRandom: { title: "step / random", unit: "", digits: 2, better: "lower" },
 };
 
-async function run(options: BenchOptions, size: Size): Promise<Findings> {
+async function run(title: string, options: BenchOptions, size: Size): Promise<Findings> {
   const { quick, seed, progress } = options;
   const policies = options.policies === undefined ? [...allPolicies] : parsePolicies(options.policies);
   const budgets = options.budgets === undefined ? size.budgets : parseBudgets(options.budgets);
@@ -85,7 +88,7 @@ async function run(options: BenchOptions, size: Size): Promise<Findings> {
     const speed = summariseSpeed(lengths, { ...source, budget: 0.1, entryBytes });
     const ratios = { ...headline(quality.ratios, speed.ratios, policies), ...quality.ratios, ...speed.ratios };
     return {
-      title: `${cacheBench.title}: ${modelName}, ${text.name}`,
+      title: `${title}: ${modelName}, ${text.name}`,
       summary:
         "Each policy reads the prompt whole, then cuts to the same number of entries per layer and KV head (a share of the prompt; of the whole text for recurrence), then reads on token by token, with the text as it is written, whatever it would have said. The question of needle and key-value comes after the cut. Brackets: 95 % interval by bootstrap over texts or questions. Held and entries are means over the steps, as measured; peak counts the reading of the prompt. Speed: one run each, alone, after the text has been written on for a while (last third of the steps); ratios are of processor time, which other programs on the machine disturb less.",
       columns,
