@@ -1,5 +1,5 @@
 import { QuireError } from "../errors.js";
-import type { Architecture, ModelConfig, ParameterInit, ParameterSpec } from "../models/architecture.js";
+import type { Architecture, ModelConfig, ParameterSpec } from "../models/architecture.js";
 import { architectureOf } from "../models/registry.js";
 import type { Device } from "../tensor/device.js";
 import { RandomStream } from "../tensor/random.js";
@@ -117,11 +117,8 @@ function unwritten(name: string, fields: ReadonlyMap<string, MetadataValue>): We
 
 function firstValues({ name, shape, init }: ParameterSpec, seed: number): Float32Array {
   const size = elements(shape);
-  const isNormal = (value: ParameterInit): value is { normal: number } =>
-    typeof value === "object" && "normal" in value;
-  if (isNormal(init)) return new RandomStream(seed, name).normalArray(size, init.normal);
-  const constant = init === "ones" ? 1 : init === "zeros" ? 0 : init.constant;
-  return new Float32Array(size).fill(constant);
+  if (typeof init === "object" && "normal" in init) return new RandomStream(seed, name).normalArray(size, init.normal);
+  return new Float32Array(size).fill(init === "ones" ? 1 : init === "zeros" ? 0 : init.constant);
 }
 
 interface Planned {

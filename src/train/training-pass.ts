@@ -38,6 +38,8 @@ export interface PassResult {
   /** Of the targets alone. */
   readonly loss: number;
   readonly auxiliary: Readonly<Record<string, number>>;
+  /** Of a pass that evaluates: loss (unweighted) and likeliest token of every row with a target. Valid until the next run. */
+  readonly rows?: { readonly losses: Float32Array; readonly predicted: Int32Array };
 }
 
 const maxNodes = 2 ** 17;
@@ -53,6 +55,7 @@ export class TrainingPass {
   readonly #loss: Tensor;
   readonly #auxiliary = new Map<string, Tensor>();
   readonly #gradients: readonly Tensor[];
+  readonly #rows: { losses: Tensor; predicted: Tensor } | undefined;
 
   constructor(model: TrainableModel, options: PassOptions) {
     const { sequences, length, evaluates = false, auxiliary = {}, targetRows } = options;
@@ -77,10 +80,14 @@ export class TrainingPass {
       const batch = this.#batch(options, chosen);
       const logits = model.architecture.forward(model.config, model.weights, batch);
       const weights = this.#inputs.weights.reshape(targets, 1);
-      const loss = tokenLosses(logits, this.#inputs.targets).mul(weights).sum();
+      const losses = tokenLosses(logits, this.#inputs.targets);
+      const loss = losses.mul(weights).sum();
       const objective = this.#withAuxiliary(loss, auxiliary);
       const found = evaluates ? [] : gradients(objective, model.parameters);
       this.#loss = graph.output(loss, "loss");
+      this.#rows = evaluates
+        ? { losses: graph.output(losses, "losses"), predicted: graph.output(contiguous(logits).argmax(), "predicted") }
+        : undefined;
       for (const [name, value] of this.#auxiliary)
         this.#auxiliary.set(name, graph.output(contiguous(value).scale(1), name));
       this.#gradients = found.map((gradient) => graph.output(gradient));
@@ -150,7 +157,10 @@ export class TrainingPass {
     await graph.run(signal);
     const auxiliary: Record<string, number> = {};
     for (const [name, value] of this.#auxiliary) auxiliary[name] = graph.host<Float32Array>(value)[0] ?? Number.NaN;
-    return { loss: graph.host<Float32Array>(this.#loss)[0] ?? Number.NaN, auxiliary };
+    const loss = graph.host<Float32Array>(this.#loss)[0] ?? Number.NaN;
+    if (this.#rows === undefined) return { loss, auxiliary };
+    const { losses, predicted } = this.#rows;
+    return { loss, auxiliary, rows: { losses: graph.host(losses), predicted: graph.host<Int32Array>(predicted) } };
   }
 
   #writeTargets({ targets, weights }: TokenBatch, scale: number): void {
