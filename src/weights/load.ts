@@ -24,6 +24,8 @@ export interface WeightRequest {
   readonly values?: () => Float32Array;
   /** Members of a group share their input and are stacked along the first axis where their types allow. */
   readonly group?: string;
+  /** Heads whose two halves the file holds interleaved, unlike published checkpoints: what adapters must know. */
+  readonly interleavedHeads?: number;
 }
 
 /** Where a member of a group lies: rows `start` to `start + size` of a stacked matrix. */

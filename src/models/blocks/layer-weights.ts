@@ -25,6 +25,8 @@ export interface LayerWeightOptions {
   readonly biases?: boolean;
   readonly queryKeyNorms?: boolean;
   readonly extraNorms?: readonly string[];
+  /** The file interleaves the halves of heads that are rotated. */
+  readonly interleaved?: boolean;
   readonly intermediateSize: number;
 }
 
@@ -43,15 +45,18 @@ export function layerWeights(config: ModelConfig, layer: number, options: LayerW
   });
   const norm = (part: string, size: number) => request(part, "weight", { shape: [size], use: "vector" });
   const qkv = `blk.${layer}.attn_qkv`;
-  const attention: [string, number][] = [
-    ["attn_q", numHeads * d],
-    ["attn_k", numKvHeads * d],
-    ["attn_v", numKvHeads * d],
+  const rotated = (heads: number) => (options.interleaved === true ? { interleavedHeads: heads } : {});
+  const attention: [string, number, Pick<WeightRequest, "interleavedHeads">][] = [
+    ["attn_q", numHeads * d, rotated(numHeads)],
+    ["attn_k", numKvHeads * d, rotated(numKvHeads)],
+    ["attn_v", numKvHeads * d, {}],
   ];
   const gateUp = `blk.${layer}.ffn_gate_up`;
   return [
     norm("attn_norm", c),
-    ...attention.map(([part, rows]) => request(part, "weight", { shape: [rows, c], use: "product", group: qkv })),
+    ...attention.map(([part, rows, order]) =>
+      request(part, "weight", { shape: [rows, c], use: "product", group: qkv, ...order }),
+    ),
     ...(options.biases === true
       ? attention.map(([part, rows]) =>
           request(part, "bias", { shape: [rows], use: "vector", group: `${qkv}.bias`, optional: true }),

@@ -41,7 +41,10 @@ export function preNormModel({ name, rotation, biases, queryKeyNorms }: PreNormM
       ...outerWeights(config),
       ...rotaryWeights(config.rotary),
       ...layerNumbers(config).flatMap((layer) =>
-        layerWeights(config, layer, { intermediateSize: config.intermediateSize, biases, queryKeyNorms }),
+        layerWeights(config, layer, {
+          ...{ intermediateSize: config.intermediateSize, biases, queryKeyNorms },
+          interleaved: config.rotary.style === "pairs",
+        }),
       ),
     ],
     parameters: (config) =>
