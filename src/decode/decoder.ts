@@ -54,7 +54,7 @@ export interface DecodeContext {
   readonly prompt: Int32Array;
   readonly memory: SequenceMemory;
   /** Of the draft model, where the decoder named one. */
-  readonly draft?: { readonly memory: SequenceMemory; readonly parameters: number; readonly vocabSize: number };
+  readonly draft?: DraftContext;
   readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
   /** Hands out tokens. True when the sequence is over (end token, stop string, `maxTokens`): the decoder must return then. */
@@ -66,6 +66,16 @@ export interface DecodeContext {
   /** Tells whoever watches what is going on. Costs nothing when nobody does. */
   readonly watch?: (event: DecodeEvent) => void;
   readonly stats: Record<string, number>;
+}
+
+/** A second model that drafts. Its memory may have branches within a round; `rewind` ends them: what is left is the only one that was
+ *  not freed, or else branch 0. */
+export interface DraftContext {
+  readonly memory: SequenceMemory;
+  readonly parameters: number;
+  readonly vocabSize: number;
+  /** The memory is the target's own: rows in it are taken back before the target is asked. */
+  readonly shared: boolean;
 }
 
 /** Every channel has its own text, end, penalties, grammar and random numbers. */
