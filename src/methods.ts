@@ -160,6 +160,7 @@ const loaders: Loaders = {
   decoder: {
     autoregressive: async () => (await import("./decode/autoregressive.js")).autoregressive,
     "prompt-lookup": async () => (await import("./decode/prompt-lookup.js")).promptLookup,
+    hogwild: async () => (await import("./decode/hogwild.js")).hogwild,
   },
   chunker: {
     recursive: async () => (await import("./corpus/chunk/recursive.js")).recursive,
