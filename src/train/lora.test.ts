@@ -1,0 +1,90 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
+import { adamW } from "../tensor/optim/adamw.js";
+import { RandomStream } from "../tensor/random.js";
+import { closeTestDevice, testDevice } from "../tensor/reference.case.js";
+import { openWeightFile } from "../weights/open-weight-file.js";
+import { ChunkedGradients } from "./chunked/gradients.js";
+import { everyChunk } from "./chunked/sampling.js";
+import { type LoraModel, type LoraOptions, loadLora } from "./lora.js";
+import { TrainingStep, totalWeight } from "./training-step.js";
+
+afterAll(closeTestDevice);
+
+const [sequences, length] = [2, 20];
+
+async function tinyLora(options: LoraOptions = {}): Promise<LoraModel> {
+  const model = await writeTinyModel(tinyShape("llama"));
+  const file = await openWeightFile(model.path);
+  const lora = await loadLora(file, testDevice(1), options);
+  await file.close();
+  return lora;
+}
+
+function randomise(model: LoraModel): void {
+  const random = new RandomStream(4, "adapter");
+  const values = new Map(
+    [...model.matrices()].map(([name, { rank, a, b }]) => [
+      name,
+      { rank, a: random.normalArray(a.length, 0.3), b: random.normalArray(b.length, 0.3) },
+    ]),
+  );
+  model.load(values);
+}
+
+function randomBatch() {
+  const random = new RandomStream(5, "text");
+  const list = () => Int32Array.from({ length: sequences * length }, () => random.below(300));
+  return { tokens: list(), targets: list(), sequences, length };
+}
+
+describe("LoRA", () => {
+  it("changes nothing at first, and its gradients are those of central differences", async () => {
+    const model = await tinyLora({ rank: 2, targets: ["q_proj", "v_proj", "down_proj", "gate_proj"] });
+    const batch = randomBatch();
+    const step = new TrainingStep(model, adamW(model.parameters), { sequences, length });
+    randomise(model);
+    const { gradients } = await step.gradients(batch);
+    const found = gradients.map((gradient) => gradient.slice());
+    const matrices = model.matrices();
+    for (const [index, name] of [...matrices.keys()].entries()) {
+      for (const half of ["a", "b"] as const) {
+        const gradient = found[2 * index + (half === "a" ? 0 : 1)] as Float32Array;
+        const at = gradient.length >> 1;
+        const lossAt = async (change: number): Promise<number> => {
+          const moved = model.matrices();
+          const values = moved.get(name)?.[half] as Float32Array;
+          values[at] = (values[at] as number) + change;
+          model.load(moved);
+          const { loss } = await step.gradients(batch);
+          model.load(matrices);
+          return loss;
+        };
+        const slope = ((await lossAt(0.02)) - (await lossAt(-0.02))) / 0.04;
+        expect(Math.abs(slope - (gradient[at] as number))).toBeLessThan(2e-4 + 0.02 * Math.abs(slope));
+      }
+    }
+    step.close();
+    model.close();
+  });
+
+  it("is learnt chunk by chunk as it is whole", async () => {
+    const model = await tinyLora();
+    randomise(model);
+    const batch = randomBatch();
+    const step = new TrainingStep(model, adamW(model.parameters), { sequences, length });
+    const full = await step.gradients(batch);
+    const chunked = new ChunkedGradients(model, { chunkSize: 6, choose: ({ chunks }) => everyChunk(chunks) });
+    const found = await chunked.run(batch, totalWeight(batch));
+    expect(found.loss).toBeCloseTo(full.loss, 5);
+    for (const [index, gradient] of full.gradients.entries()) {
+      const size = Math.hypot(...gradient);
+      const apart = Math.hypot(...gradient.map((value, i) => value - (found.gradients[index]?.[i] ?? Number.NaN)));
+      expect(apart / size).toBeLessThan(1e-5);
+    }
+    for (const one of [chunked, step, model]) one.close();
+  });
+});
