@@ -23,6 +23,13 @@ export interface StepResult {
   readonly auxiliary: Readonly<Record<string, number>>;
 }
 
+export interface FoundGradients {
+  readonly loss: number;
+  readonly auxiliary: Readonly<Record<string, number>>;
+  readonly gradients: readonly Float32Array[];
+  readonly tokens: number;
+}
+
 export class TrainingStep {
   readonly model: TrainableModel;
   readonly optimizer: Optimizer;
@@ -52,7 +59,11 @@ export class TrainingStep {
   }
 
   async step(batch: TokenBatch, learningRate: number, signal?: AbortSignal): Promise<StepResult> {
-    const { loss, auxiliary, gradients, tokens } = await this.gradients(batch, signal);
+    return this.apply(await this.gradients(batch, signal), learningRate);
+  }
+
+  /** The second half of a step: clips what `gradients` found and hands it to the optimiser. */
+  async apply({ loss, auxiliary, gradients, tokens }: FoundGradients, learningRate: number): Promise<StepResult> {
     const gradientNorm = clipGradients(gradients, this.#options.clip ?? 1);
     if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) {
       throw new QuireError("diverged", `The ${Number.isFinite(loss) ? "gradients are" : "loss is"} not finite.`, {
@@ -66,7 +77,7 @@ export class TrainingStep {
   }
 
   /** Losses and gradients without a step. The arrays are overwritten by the next call. */
-  async gradients(batch: TokenBatch, signal?: AbortSignal) {
+  async gradients(batch: TokenBatch, signal?: AbortSignal): Promise<FoundGradients> {
     const total = totalWeight(batch);
     const scale = { targetScale: 1 / total, share: 1 / this.#parts };
     if (this.#parts === 1) {
