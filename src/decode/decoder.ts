@@ -19,6 +19,10 @@ export interface Decoder extends Part<"decoder"> {
   readonly shapesMemory?: "branches" | "views";
   /** Answers that it gives, default 1. */
   readonly answers?: number;
+  /** Its answers differ by chance alone: temperature 0 is refused, and left out it is 1. */
+  readonly draws?: boolean;
+  /** What a user should know before so many tokens are asked for. */
+  caution?(maxTokens: number): string | undefined;
   decode(context: DecodeContext): Generator<RowsRequest, void, RowsResult>;
 }
 
@@ -93,6 +97,8 @@ export interface AnswerNotes {
   /** Its share in an estimate over all answers. */
   readonly weight?: number;
   readonly reason?: string;
+  /** It was begun on a part of another answer, chosen after the fact: it counts in no estimate. */
+  readonly regrown?: boolean;
   readonly name?: string;
 }
 
@@ -186,10 +192,12 @@ export function decoder<Options extends z.ZodObject>(
     shapesMemory?: "branches" | "views";
     draft?(options: z.output<Options>): string | undefined;
     answers?(options: z.output<Options>): number;
+    draws?(options: z.output<Options>): boolean;
+    caution?(options: z.output<Options>, maxTokens: number): string | undefined;
     decode(context: DecodeContext, options: z.output<Options>): Generator<RowsRequest, void, RowsResult>;
   },
 ): MethodFactory<"decoder", Options, Decoder> {
-  const { decode, exact, rewinds, shapesMemory, draft, answers, ...head } = definition;
+  const { decode, exact, rewinds, shapesMemory, draft, answers, draws, caution, ...head } = definition;
   return defineMethod({ ...head, kind: "decoder" }, (options, part) => ({
     ...part,
     exact,
@@ -197,6 +205,8 @@ export function decoder<Options extends z.ZodObject>(
     shapesMemory,
     draft: draft?.(options),
     answers: answers?.(options),
+    draws: draws?.(options),
+    caution: caution && ((maxTokens) => caution(options, maxTokens)),
     decode: (context) => decode(context, options),
   }));
 }

@@ -3,19 +3,14 @@ import type { BranchMemory } from "./branch-memory.js";
 /** Who sees whom where memory has branches: a row sees its own branch's path, up to itself. */
 
 /** Sets what rows may see in a mask [rows, read] that forbids everything. Row i, at `positions[i]`, continues `of[i]`. `window` > 0: only
- *  the newest `window` positions, its own included. Rows beyond `of` fill the pass up and see nothing but their own `slots`. */
+ *  the newest `window` positions, its own included. */
 export function fillBranches(
   mask: Uint16Array,
-  { memory, of, positions, slots }: BranchRows,
+  { memory, of, positions }: BranchRows,
   { read, window, allowed }: { read: number; window: number; allowed: number },
 ): void {
-  for (let row = 0; row < positions.length; row++) {
-    const branch = of[row];
+  for (const [row, branch] of of.entries()) {
     const offset = row * read;
-    if (branch === undefined) {
-      mask[offset + (slots[row] as number)] = allowed;
-      continue;
-    }
     const position = positions[row] as number;
     const oldest = window > 0 ? Math.max(0, position - window + 1) : 0;
     for (const { start, slots: held } of memory.path(branch)) {
@@ -30,5 +25,4 @@ export interface BranchRows {
   readonly memory: BranchMemory;
   readonly of: Int32Array;
   readonly positions: Int32Array;
-  readonly slots: Int32Array;
 }

@@ -78,7 +78,7 @@ describe("BranchMemory", () => {
             const { slots, stamps } = write(positions);
             memory.append(of, slots);
             for (const [row, branch] of of.entries()) textOf(branch).push(stamps[row] as number);
-            checkMask(store, memory, { of, positions, slots }, (row) =>
+            checkMask(store, memory, { of, positions }, (row) =>
               textOf(of[row] as number).slice(0, (positions[row] as number) + 1),
             );
           } else if (step.kind === "fork") {
@@ -166,7 +166,7 @@ function stampsOf(store: KeyValueStore, memory: BranchMemory, branch: number): n
 function checkMask(
   store: KeyValueStore,
   memory: BranchMemory,
-  rows: { of: Int32Array; positions: Int32Array; slots: Int32Array },
+  rows: { of: Int32Array; positions: Int32Array },
   seen: (row: number) => number[],
 ): void {
   const read = store.capacity;

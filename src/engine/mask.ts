@@ -18,7 +18,7 @@ export function fillMask(mask: Uint16Array, segment: Segment, layers: LayerClass
   }
   const slots = segment.slots.shared[group.index] as Int32Array;
   if (segment.branches !== undefined) {
-    fillBranches(mask, { ...segment.branches, positions: segment.positions, slots }, { read, window, allowed });
+    fillBranches(mask, { ...segment.branches, positions: segment.positions }, { read, window, allowed });
     return;
   }
   if (segment.sees !== undefined) {
