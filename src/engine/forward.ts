@@ -1,14 +1,16 @@
 import { type KeyValueStore, type Reservation, slotStep } from "../cache/store/key-values.js";
 import type { RowVisibility } from "../decode/decoder.js";
 import { QuireError } from "../errors.js";
-import type { AttendOptions, Batch } from "../models/architecture.js";
+import type { AttendOptions, Batch, Stage } from "../models/architecture.js";
 import { Graph } from "../tensor/graph.js";
+import { contiguous } from "../tensor/operand.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BranchMemory } from "./branch-memory.js";
 import { classKey, layerClasses } from "./layer-classes.js";
 import type { LoadedModel } from "./model.js";
 import type { SegmentReader } from "./policy-reading.js";
 import { SegmentInputs } from "./segment-inputs.js";
+import { type CarriedRows, runStages, type StagePart } from "./staged-pass.js";
 import { ViewInputs } from "./views/view-inputs.js";
 import type { ViewRows } from "./views/view-rows.js";
 
@@ -43,6 +45,8 @@ export interface PassResult {
   weights(segment: number, layer: number): Float32Array | undefined;
   /** What the reader of a segment made readable. Valid until the next pass. */
   outputs(segment: number): ReadonlyMap<string, Float32Array> | undefined;
+  /** Of a model in stages: how many of them each row of a segment entered. */
+  depths?(segment: number): Uint16Array;
 }
 
 type AnyInputs = SegmentInputs | ViewInputs;
@@ -54,6 +58,9 @@ interface BuiltPass {
   readonly wanted: Tensor | undefined;
   readonly segments: AnyInputs[];
   readonly output: Tensor;
+  /** Of a stage: what its rows bring along, and what they carry on. */
+  readonly carried: Readonly<Record<string, Tensor>>;
+  readonly results: Readonly<Record<string, Tensor>>;
 }
 
 /** Graphs kept, and the bytes that those beyond the newest may hold together. */
@@ -64,19 +71,23 @@ export class ForwardPass {
   readonly model: LoadedModel;
   /** Newest last. */
   readonly #built = new Map<string, BuiltPass>();
-  readonly stats = { passes: 0, rows: 0, graphsBuilt: 0 };
+  /** `deepRows`: rows through stages, where the model has any. */
+  readonly stats = { passes: 0, rows: 0, graphsBuilt: 0, deepRows: 0 };
+  readonly stages: readonly Stage[] | undefined;
 
   constructor(model: LoadedModel) {
     this.model = model;
+    this.stages = model.architecture.stages?.(model.config);
   }
 
   async run(segments: readonly Segment[], signal?: AbortSignal): Promise<PassResult> {
     this.#check(segments);
+    this.stats.passes++;
+    this.stats.rows += segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
+    if (this.stages !== undefined) return this.#runInStages(this.stages, segments, signal);
     const pass = this.#graphFor(segments);
     this.#fill(pass, segments);
     await pass.graph.run(signal);
-    this.stats.passes++;
-    this.stats.rows += segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
     const starts: number[] = [];
     let start = 0;
     for (const { wanted } of segments) {
@@ -95,6 +106,37 @@ export class ForwardPass {
         return found === undefined ? undefined : pass.graph.host<Float32Array>(found);
       },
       outputs: (segment) => pass.segments[segment]?.reading?.outputs(),
+    };
+  }
+
+  async #runInStages(
+    stages: readonly Stage[],
+    segments: readonly Segment[],
+    signal?: AbortSignal,
+  ): Promise<PassResult> {
+    const result = await runStages(stages, segments, async (part) => {
+      const pass = this.#graphFor(part.segments, part);
+      this.#fill(pass, part.segments);
+      for (const [name, { values }] of Object.entries(part.carried))
+        pass.graph.write(pass.carried[name] as Tensor, values);
+      await pass.graph.run(signal);
+      const results: CarriedRows = {};
+      for (const [name, tensor] of Object.entries(pass.results))
+        results[name] = { width: tensor.size(-1), values: pass.graph.host<Float32Array>(tensor) };
+      return results;
+    });
+    this.stats.deepRows += result.deepRows;
+    const { logits } = result;
+    const width = this.model.config.vocabSize;
+    const before = (segment: number) => segments.slice(0, segment).reduce((sum, { wanted }) => sum + wanted.length, 0);
+    return {
+      logits: (segment, index) => {
+        const row = before(segment) + index;
+        return logits.subarray(row * width, (row + 1) * width);
+      },
+      weights: () => undefined,
+      outputs: () => undefined,
+      depths: (segment) => result.depths[segment] as Uint16Array,
     };
   }
 
@@ -129,7 +171,7 @@ export class ForwardPass {
     }
   }
 
-  #graphFor(segments: readonly Segment[]): BuiltPass {
+  #graphFor(segments: readonly Segment[], stage?: StagePart): BuiltPass {
     const wanted = Math.max(
       1,
       segments.reduce((sum, segment) => sum + segment.wanted.length, 0),
@@ -140,7 +182,7 @@ export class ForwardPass {
       const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
     });
-    const key = `${parts.join(" ")} | ${wanted}`;
+    const key = `${parts.join(" ")} | ${wanted}${stage === undefined ? "" : ` ${stage.stage.name.replaceAll(" ", "-")}`}`;
     let pass = this.#built.get(key);
     if (pass !== undefined) {
       this.#built.delete(key);
@@ -149,7 +191,7 @@ export class ForwardPass {
     }
     for (const { store, views } of segments)
       for (const each of [store, ...(views?.parts ?? []).map((part) => part.store)]) this.#dropOlderThan(each);
-    pass = this.#build(segments, wanted);
+    pass = this.#build(segments, wanted, stage);
     this.stats.graphsBuilt++;
     this.#built.set(key, pass);
     this.#evict();
@@ -173,14 +215,15 @@ export class ForwardPass {
     const sizes = [...this.#built.values()].map(({ graph }) => graph.sizeBytes);
     let total = sizes.reduce((sum, size) => sum + size, 0) - (sizes.at(-1) ?? 0);
     for (const [key, pass] of this.#built) {
-      if (this.#built.size <= 1 || (this.#built.size <= keptGraphs && total <= keptBytes)) return;
+      const kept = keptGraphs * (this.stages?.length ?? 1);
+      if (this.#built.size <= 1 || (this.#built.size <= kept && total <= keptBytes)) return;
       total -= pass.graph.sizeBytes;
       pass.graph.close();
       this.#built.delete(key);
     }
   }
 
-  #build(segments: readonly Segment[], wantedRows: number): BuiltPass {
+  #build(segments: readonly Segment[], wantedRows: number, stage?: StagePart): BuiltPass {
     const { architecture, config, weights, device } = this.model;
     const observed = segments.reduce(
       (sum, segment) => sum + (segment.views ? ViewInputs.nodes(segment.views) : SegmentInputs.nodes(segment)),
@@ -204,13 +247,28 @@ export class ForwardPass {
         wanted: (x) => (wanted === undefined ? x : x.getRows(wanted)),
         attend: (layer, queries, keys, values, options) =>
           attend(segments, inputs, layer, queries, keys, values, options),
+        attendStored: (layer, queries, options) => attendStored(segments, inputs, layer, queries, options),
         ...(inputs.some(({ reading }) => reading !== undefined)
           ? { afterLayer: (layer: number, x: Tensor) => showLayer(segments, inputs, rows, layer, x) }
           : {}),
       };
-      const output = graph.output(architecture.forward(config, weights, batch), "logits");
+      const carried: Record<string, Tensor> = {};
+      for (const [name, { width }] of Object.entries(stage?.carried ?? {}))
+        carried[name] = graph.input(name, "f32", [rows, width]);
+      const results =
+        stage === undefined
+          ? { logits: architecture.forward(config, weights, batch) }
+          : stage.stage.forward(config, weights, batch, carried);
+      const outputs = Object.entries(results).map(([name, tensor]): [string, Tensor] => [
+        name,
+        graph.output(contiguous(tensor), name),
+      ]);
       graph.compile();
-      return { graph, tokens, positions, wanted, segments: inputs, output };
+      const output = (outputs[0] as [string, Tensor])[1];
+      return {
+        ...{ graph, tokens, positions, wanted, segments: inputs, output, carried },
+        results: Object.fromEntries(outputs),
+      };
     } catch (error) {
       graph.close();
       throw error;
@@ -276,6 +334,27 @@ function attend(
     const flat = (inputs[index] as AnyInputs).attend(layer, own(queries), own(keys), own(values), ownOptions);
     result = result === undefined ? flat : result.concat(flat, 0);
     start += rows;
+  }
+  return result as Tensor;
+}
+
+function attendStored(
+  segments: readonly Segment[],
+  inputs: readonly AnyInputs[],
+  layer: number,
+  queries: Tensor,
+  options: AttendOptions,
+): Tensor {
+  let start = 0;
+  let result: Tensor | undefined;
+  for (const [index, { tokens }] of segments.entries()) {
+    const own = inputs[index];
+    if (!(own instanceof SegmentInputs))
+      throw new QuireError("unsupported", "Rows that read views go through all layers.");
+    const part = segments.length === 1 ? queries : queries.slice(0, start, tokens.length);
+    const flat = own.attendStored(layer, part.permute(1, 0, 2), options);
+    result = result === undefined ? flat : result.concat(flat, 0);
+    start += tokens.length;
   }
   return result as Tensor;
 }

@@ -7,12 +7,22 @@ import { gemma3 } from "./gemma3.js";
 import { llama } from "./llama.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
+import { universalTransformer } from "./universal-transformer.js";
 
 /** Which architecture a file names: `general.architecture` in GGUF, `model_type` in config.json. */
 
 type AnyArchitecture = Architecture<ModelConfig>;
 
-const byName: Record<string, unknown> = { llama, mistral: llama, qwen2, qwen3, gemma3, gemma3_text: gemma3, bert };
+const byName: Record<string, unknown> = {
+  llama,
+  mistral: llama,
+  qwen2,
+  qwen3,
+  gemma3,
+  gemma3_text: gemma3,
+  bert,
+  "universal-transformer": universalTransformer,
+};
 
 export const architectureNames: readonly string[] = Object.keys(byName);
 
