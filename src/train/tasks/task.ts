@@ -86,7 +86,7 @@ export function defineTask(definition: TaskDefinition): Task {
       }
       const found = new Map<string, Example>();
       // Small sets are drawn until nothing new has come for long.
-      for (let barren = 0; found.size < count && barren < 2000; barren++) {
+      for (let barren = 0; found.size < count && barren < 500; barren++) {
         const example = edge(random);
         if (found.has(example.key) || (definition.inRange(example) && splitOf(example) !== "test")) continue;
         found.set(example.key, example);
