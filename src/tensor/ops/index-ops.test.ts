@@ -193,6 +193,17 @@ describe("setRows", () => {
 });
 
 describe("scatterAdd and argsort", () => {
+  it("scatterAdd takes tables with more rows together than f32 can count", async () => {
+    const [batch, count] = [3, 2 ** 23 + 1];
+    const places = Int32Array.from([5, 2 ** 23, 0]);
+    const [sum] = await evaluate(testDevice(1), (g) => [
+      scatterAdd(g.constant(Float32Array.from([1, 2, 3]), [batch, 1, 1]), g.constant(places, [batch, 1]), count),
+    ]);
+    const set = [...places].map((place, row) => (sum as Float32Array)[row * count + place]);
+    expect(set).toEqual([1, 2, 3]);
+    expect((sum as Float32Array).reduce((total, value) => total + value, 0)).toBe(6);
+  });
+
   it("scatterAdd sums rows with the same number", async () => {
     await forSeeds(15, async (random) => {
       const lead = Array.from({ length: random.int(0, 2) }, () => random.int(1, 3));

@@ -61,13 +61,27 @@ function addRows(rows: Tensor, indices: Tensor, shape: Shape): Tensor {
   if (rows.rank === 2) return addMatrixRows(rows, indices, shape);
   const batch = elements(shape.slice(0, -2));
   const count = shape.at(-2) ?? 1;
-  if (batch * count > 2 ** 24) refuse("scatterAdd", "more rows than can be counted in f32", [rows], "at most 16777216");
+  if (batch * count > 2 ** 24) return addRowsInHalves(rows, indices, shape, batch);
   const starts = graphOf("scatterAdd", [rows, indices]).range(batch, 0, count).reshape(batch, 1);
   const numbers = contiguous(indices).reshape(batch, indices.size(-1)).cast("f32").add(starts).cast("i32");
   const flat = numbers.reshape(numbers.elements);
   knowBelow(flat, batch * count);
   const flatRows = contiguous(rows).reshape(-1, rows.size(-1));
   return addMatrixRows(flatRows, flat, [batch * count, rows.size(-1)]).reshape(...shape);
+}
+
+/** Row numbers are counted in f32, which holds whole numbers up to 2²⁴. */
+function addRowsInHalves(rows: Tensor, indices: Tensor, shape: Shape, batch: number): Tensor {
+  const [count = 1, width = 1] = shape.slice(-2);
+  if (batch === 1) refuse("scatterAdd", "more rows than can be counted in f32", [rows], "at most 16777216");
+  const flatRows = contiguous(rows).reshape(batch, -1, width);
+  const flatIndices = contiguous(indices).reshape(batch, -1);
+  const half = (start: number, size: number): Tensor =>
+    addRows(flatRows.slice(0, start, size), flatIndices.slice(0, start, size), [size, count, width]);
+  const first = batch >> 1;
+  return half(0, first)
+    .concat(half(first, batch - first), 0)
+    .reshape(...shape);
 }
 
 function addMatrixRows(rows: Tensor, indices: Tensor, shape: Shape): Tensor {

@@ -1,5 +1,5 @@
 import { need, needType } from "../check.js";
-import { graphOf } from "../operand.js";
+import { contiguous, graphOf } from "../operand.js";
 import { sameShape } from "../shape.js";
 import type { Tensor } from "../tensor.js";
 import { scatterAdd } from "./index-ops.js";
@@ -13,7 +13,7 @@ export function gather(x: Tensor, indices: Tensor): Tensor {
   const fits = x.rank === indices.rank && sameShape(x.shape.slice(0, -1), indices.shape.slice(0, -1));
   need(fits, op, "the numbers do not fit", [x, indices], "equal sizes but for the last axis");
   const rows = x.elements / x.size(-1);
-  const columns = x.cont().reshape(rows, x.size(-1), 1);
+  const columns = contiguous(x).reshape(rows, x.size(-1), 1);
   return columns.getRows(indices.reshape(rows, indices.size(-1))).reshape(...indices.shape);
 }
 
@@ -29,7 +29,7 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
 /** The largest element of each row, [..., c] to [..., 1]. */
 export function rowMax(x: Tensor): Tensor {
   const rows = x.elements / x.size(-1);
-  const places = x.cont().reshape(rows, x.size(-1)).argmax();
+  const places = contiguous(x).reshape(rows, x.size(-1)).argmax();
   return gather(x, places.reshape(...x.shape.slice(0, -1), 1));
 }
 
