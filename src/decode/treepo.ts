@@ -115,6 +115,7 @@ export const treepo = decoder({
         context.watch?.({ kind: "branch-end", branch: path.ids.at(-1) ?? 0, reason });
         paths.end(path, reason, { hold });
         done.push(path);
+        if (path.regrown) stats["regrown"] = (stats["regrown"] ?? 0) + 1;
       };
       // The first token of the segment is drawn.
       for (let grown = 1; ; grown++) {
@@ -146,7 +147,6 @@ export const treepo = decoder({
           path: paths.regrow(from, kept, from?.ids.slice(0, segments + 1) ?? [0]),
           copies,
         }));
-        stats["regrown"] += starts.reduce((sum, { copies }) => sum + copies, 0);
       }
       if (starts.length === 0) break;
       const result = yield* paths.evaluate(starts.map(({ path }) => path));
