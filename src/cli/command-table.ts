@@ -83,6 +83,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/models.js"),
   },
   {
+    name: "train",
+    usage: "<recipe> [options]",
+    summary: "train a model after a recipe",
+    load: () => import("./commands/train.js"),
+  },
+  {
     name: "methods",
     usage: "[options]",
     summary: "the catalogue of methods",

@@ -33,6 +33,10 @@ export function architectureOf(file: WeightFile): AnyArchitecture {
       expected: "general.architecture (GGUF) or model_type (config.json)",
     });
   }
+  return architectureNamed(name);
+}
+
+export function architectureNamed(name: string): AnyArchitecture {
   const found = byName[name];
   if (found === undefined || !Object.hasOwn(byName, name)) {
     throw new QuireError("unsupported", `The architecture ${name} is not supported.`, {

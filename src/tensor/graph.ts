@@ -25,6 +25,9 @@ export interface NodeSpec {
   readonly gradient: Gradient;
 }
 
+/** "bf16" multiplies in half of the bits, and adds up in f32: twice as fast where the processor knows it, with errors of 0.2 %. */
+export type ProductType = "f32" | "bf16";
+
 export type HostArray = Float32Array | Int32Array | BigInt64Array | Uint16Array | Uint8Array;
 
 const maxInputs = 1023;
@@ -32,6 +35,8 @@ const maxInputs = 1023;
 export class Graph {
   readonly device: Device;
   readonly maxNodes: number;
+  /** In what numbers `linear` multiplies f32 matrices. */
+  readonly products: ProductType;
   #context: number;
   #graphContext = 0;
   #inputContext: number;
@@ -55,9 +60,10 @@ export class Graph {
   #allocator = 0;
   #running = false;
 
-  constructor(device: Device, options: { maxNodes?: number } = {}) {
+  constructor(device: Device, options: { maxNodes?: number; products?: ProductType } = {}) {
     const g = ggml();
     this.device = device;
+    this.products = options.products ?? "f32";
     this.maxNodes = options.maxNodes ?? 8192;
     if (!Number.isInteger(this.maxNodes) || this.maxNodes < 1 || this.maxNodes > 2 ** 20) {
       throw new QuireError("bad-option", "maxNodes cannot be used.", { got: this.maxNodes, expected: "1 to 1048576" });

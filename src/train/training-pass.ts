@@ -1,7 +1,7 @@
 import { QuireError } from "../errors.js";
 import type { Batch } from "../models/architecture.js";
 import { checkpoint, gradients } from "../tensor/autodiff.js";
-import { Graph } from "../tensor/graph.js";
+import { Graph, type ProductType } from "../tensor/graph.js";
 import { contiguous } from "../tensor/operand.js";
 import { tokenLosses } from "../tensor/ops/loss.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -19,6 +19,8 @@ export interface PassOptions {
   readonly evaluates?: boolean;
   /** Compute the insides of each layer again for its gradients instead of keeping them. */
   readonly recompute?: boolean;
+  /** In what numbers matrices are multiplied; default f32. */
+  readonly products?: ProductType;
   /** With which weight the architecture's named losses count; those not named are only shown. */
   readonly auxiliary?: Readonly<Record<string, number>>;
   /** Rows with a target at most, where most rows have none: logits are computed for so many only. */
@@ -65,7 +67,7 @@ export class TrainingPass {
     this.length = length;
     const rows = sequences * length;
     const targets = Math.min(targetRows ?? rows, rows);
-    const graph = new Graph(model.device, { maxNodes });
+    const graph = new Graph(model.device, { maxNodes, products: options.products });
     this.#graph = graph;
     try {
       const chosen = targets < rows ? graph.input("rows", "i32", [targets]) : undefined;

@@ -41,18 +41,25 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
     const rows = contiguous(x).reshape(-1, x.size(-1));
     return rows.linear(weight).reshape(...batch, x.size(-2), weight.size(-2));
   }
+  const rounded = inBf16(x, weight) ? inGraphOf(x, weight).cast("bf16") : weight;
   return node({
     op,
     inputs: [x, weight],
     dtype: "f32",
     shape: [...batch, x.size(-2), weight.size(-2)],
-    build: (context) => ggml().ggml_mul_mat(context, weight.pointer, x.pointer),
+    build: (context) => ggml().ggml_mul_mat(context, rounded.pointer, x.pointer),
     gradient: (dy, [wantsX = true, wantsWeight = true]) => [
       wantsX ? dy.linear(contiguous(inGraphOf(dy, weight)).cast("f32").transpose().cont()) : undefined,
       // Quantised weights stay as they are: adapters are trained beside them.
       wantsWeight && !isQuantised(weight.dtype) ? weightGradient(x, weight, dy) : undefined,
     ],
   });
+}
+
+/** Whether this graph multiplies such matrices in bf16. Attention's products, with their leading axes, stay as they are. */
+function inBf16(x: Tensor, weight: Tensor): boolean {
+  const graph = x.graph ?? weight.graph;
+  return graph?.products === "bf16" && weight.dtype === "f32" && weight.rank === 2 && weight.owner.repacked !== true;
 }
 
 function weightGradient(x: Tensor, weight: Tensor, dy: Tensor): Tensor {

@@ -11,15 +11,19 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Which parameters shrink; default: those with two axes or more. */
   decays?: (parameter: Tensor) => boolean;
+  /** Learning rates of single parameters, as multiples of a step's; default 1 for all. */
+  rateOf?: (parameter: Tensor) => number;
 }
 
 export function adamW(parameters: readonly Tensor[], options: AdamWOptions = {}): Optimizer {
   const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, decays = decaysByDefault } = options;
+  const rateOf = options.rateOf ?? (() => 1);
   checkParameters(parameters);
   const moments = new Moments(["first", "second"], parameters);
   let steps = 0;
 
-  function change(parameter: Tensor, gradient: Float32Array, learningRate: number): void {
+  function change(parameter: Tensor, gradient: Float32Array, stepRate: number): void {
+    const learningRate = stepRate * rateOf(parameter);
     const first = moments.of(parameter, "first");
     const second = moments.of(parameter, "second");
     const correction1 = 1 / (1 - beta1 ** steps);
