@@ -161,6 +161,8 @@ const loaders: Loaders = {
     autoregressive: async () => (await import("./decode/autoregressive.js")).autoregressive,
     "prompt-lookup": async () => (await import("./decode/prompt-lookup.js")).promptLookup,
     hogwild: async () => (await import("./decode/hogwild.js")).hogwild,
+    treepo: async () => (await import("./decode/treepo.js")).treepo,
+    independent: async () => (await import("./decode/independent.js")).independent,
   },
   chunker: {
     recursive: async () => (await import("./corpus/chunk/recursive.js")).recursive,

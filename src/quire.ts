@@ -2,6 +2,8 @@ import { totalmem } from "node:os";
 import type { CacheType } from "./cache/store/key-values.js";
 import { Chat, type ChatOptions } from "./chat.js";
 import { type Corpus, type CorpusOptions, openCorpus } from "./corpus-session.js";
+import type { Decoder } from "./decode/decoder.js";
+import { equalAnswers } from "./decode/rollout/paths.js";
 import { createSampler } from "./decode/sample/sampler.js";
 import { Engine } from "./engine/engine.js";
 import type { EngineObserver } from "./engine/engine-observer.js";
@@ -37,7 +39,7 @@ export interface OpenOptions {
   /** "auto" (default), "cpu", or a device's name. */
   device?: string;
   threads?: number;
-  /** Most tokens of prompt and answer together; default the model's limit. */
+  /** Most tokens of prompt and answer together; default the model's limit. More is for cache policies that renumber, as longheads. */
   contextTokens?: number;
   /** How keys and values are stored: f16 (default), f32 or q8_0. */
   cacheType?: CacheType;
@@ -259,9 +261,10 @@ export class Quire {
       partOf("cache", options.cache ?? "full"),
       partOf("decoder", options.decoder ?? "autoregressive"),
     ]);
-    const fitted = fitPrompt(prompt, this.contextTokens, maxTokens, options.overflow ?? "error");
-    const mask = this.#mask(options, Math.min(maxTokens, this.contextTokens - fitted.tokens.length));
-    const sampler = createSampler(samplingOf(options), { mask });
+    const contextTokens = this.engine.contextFor(policy);
+    const fitted = fitPrompt(prompt, contextTokens, maxTokens, options.overflow ?? "error");
+    const mask = this.#mask(options, Math.min(maxTokens, contextTokens - fitted.tokens.length));
+    const sampler = createSampler(drawn(decoder, samplingOf(options)), { mask });
     const resume = memory?.held;
     if (memory !== undefined) memory.held = undefined;
     const sequence = this.engine.start({
@@ -416,6 +419,13 @@ function samplingOf(options: GenerateOptions) {
     ...{ temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty },
     ...{ penaltyWindow, logitBias, seed, logprobs },
   };
+}
+
+/** Where several answers differ by chance alone, chance there must be. */
+function drawn<Sampling extends { temperature?: number }>(decoder: Decoder, sampling: Sampling): Sampling {
+  if (decoder.draws !== true) return sampling;
+  if (sampling.temperature === 0) throw equalAnswers(decoder.answers ?? 1);
+  return { ...sampling, temperature: sampling.temperature ?? 1 };
 }
 
 function parsed(text: string): unknown {
