@@ -46,7 +46,8 @@ export class BranchMemory implements MemoryBranches {
   }
 
   get entries(): number {
-    return this.#open().entries;
+    if (!this.begun) return this.#open().entries;
+    return [...this.#nodes].reduce((sum, { slots }) => sum + slots.length, 0);
   }
 
   /** Branches that live, and the references that nodes hold: both 0 when all were freed. */
