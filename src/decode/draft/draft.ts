@@ -2,10 +2,8 @@ import type { RowsRequest, RowsResult, Sampler } from "../decoder.js";
 import type { Candidates } from "../sample/candidates.js";
 
 /** A draft inside a decoder: guesses what follows a node of a tree, for the target to check. Host drafts (lookup, n-gram) answer at
- *  once; a draft that is a model yields rows `by: "draft"` and is resumed with their logits.
- *
- *  `lookup.ts` (`lookupDraft()`) and `ngram.ts` (`ngramDraft()`) are host drafts; `speculate/model-draft.ts` is a model;
- *  `speculate/choose-draft.ts` makes any of them from an option.
+ *  once; a draft that is a model yields rows `by: "draft"` and is resumed with their logits. `choose-draft.ts` makes any of them
+ *  from an option.
  *
  *  One round: `propose` for the root alone, then for the new nodes of each level, then `finish`, the target's call, and `push` of
  *  what became text. Nodes of earlier rounds are void after `push`. */

@@ -1,5 +1,13 @@
 import type { Tokenizer } from "../../text/tokenizer.js";
-import type { Choice, DecodeContext, DecodeEvent, Decoder, RowsRequest, RowsResult } from "../decoder.js";
+import type {
+  Choice,
+  DecodeContext,
+  DecodeEvent,
+  Decoder,
+  RowsRequest,
+  RowsResult,
+  SequenceMemory,
+} from "../decoder.js";
 import { createSampler } from "../sample/sampler.js";
 import type { SamplerOptions } from "../sample/sampler-options.js";
 
@@ -47,8 +55,8 @@ export function runTable(
   const context = {
     prompt: Int32Array.from(prompt),
     memory,
-    draft: draft && { memory: draftMemory, parameters: 1, vocabSize: target([0]).length },
-    tokenizer: { endTokens: ends } as unknown as Tokenizer,
+    draft: draft && { memory: draftMemory, parameters: 1, vocabSize: target([0]).length, shared: sharesMemory },
+    tokenizer: { endTokens: ends, vocabSize: target([0]).length } as unknown as Tokenizer,
     sampler,
     emit(choice) {
       if (over) throw new Error("A token was handed out after the end.");
@@ -86,50 +94,92 @@ export function runTable(
   return { choices, tokens, memory: memory.tokens, draftMemory: draftMemory.tokens, stats, events, requests };
 }
 
-/** Plain text and the rows of the newest request. */
-class TableMemory {
-  tokens: number[] = [];
-  /** Positions of what is held, in which rows of a tree share. */
-  #positions: number[] = [];
+/** Rows with the texts that they end, in the order of evaluation. A line of text is a memory whose rows follow one another; a tree or
+ *  branches are held as rows that do not. */
+class TableMemory implements SequenceMemory {
+  #rows: number[][] = [];
   #newest = 0;
+  /** Texts of branches, once there are any. */
+  #branches: Map<number, number[]> | undefined;
+  #next = 1;
+
+  get tokens(): number[] {
+    return this.#rows.map((text) => text.at(-1) as number);
+  }
 
   get length(): number {
-    return this.tokens.length;
+    return this.#branches === undefined ? this.#rows.length : (this.#branches.get(0) ?? []).length;
   }
 
   /** Takes rows in; gives the text that each of them sees. */
   see({ tokens, sees }: RowsRequest): number[][] {
-    const before = this.tokens.slice();
-    const isLine = this.#positions.every((position, i) => position === i);
+    if (sees?.kind === "branches") return Array.from(tokens, (token, row) => this.#goOn(sees.of[row] as number, token));
+    if (this.#branches !== undefined) throw new Error("The memory has branches: rows must say which they continue.");
+    const before = this.#rows.at(-1) ?? [];
+    const isLine = this.#rows.every((text, i) => text.length === i + 1);
     if (!isLine) throw new Error("Rows of a tree were left in memory, where later rows see them all.");
     const texts: number[][] = [];
     for (const [row, token] of tokens.entries()) {
       const parent = sees?.kind === "tree" ? (sees.parents[row] as number) : row - 1;
       if (parent >= row) throw new Error("A row's parent comes after it.");
-      const text = [...(parent < 0 ? before : (texts[parent] as number[])), token];
-      texts.push(text);
-      this.tokens.push(token);
-      this.#positions.push(text.length - 1);
+      texts.push([...(parent < 0 ? before : (texts[parent] as number[])), token]);
     }
+    this.#rows.push(...texts);
     this.#newest = tokens.length;
     return texts;
   }
 
+  #goOn(branch: number, token: number): number[] {
+    const text = this.branches.textOf(branch);
+    const longer = [...text, token];
+    this.#branches?.set(branch, longer);
+    this.#newest = 0;
+    return longer;
+  }
+
   rewind(length: number): void {
-    const stays = this.#positions.map((position) => position < length);
-    this.tokens = this.tokens.filter((_, i) => stays[i]);
-    this.#positions = this.#positions.filter((_, i) => stays[i]);
+    if (this.#branches !== undefined) {
+      // Ends the branches: what is left is the only one that was not freed, or else branch 0.
+      const [only] = this.#branches.size === 1 ? this.#branches.values() : [this.#branches.get(0)];
+      const text = (only ?? []).slice(0, length);
+      this.#rows = text.map((_, i) => text.slice(0, i + 1));
+      this.#branches = undefined;
+    }
+    this.#rows = this.#rows.filter((text) => text.length <= length);
     this.#newest = 0;
   }
 
   keepRows(rows: number, kept: Int32Array): void {
     if (rows !== this.#newest) throw new Error("Only rows of the newest request can be kept.");
-    const from = this.tokens.length - rows;
-    const stays = (i: number) => i < from || kept.includes(i - from);
-    this.tokens = this.tokens.filter((_, i) => stays(i));
-    this.#positions = this.#positions.filter((_, i) => stays(i));
+    const from = this.#rows.length - rows;
+    this.#rows = this.#rows.filter((_, i) => i < from || kept.includes(i - from));
     this.#newest = 0;
   }
+
+  readonly branches = {
+    textOf: (branch: number): number[] => {
+      this.#branches ??= new Map([[0, this.#rows.at(-1) ?? []]]);
+      const text = this.#branches.get(branch);
+      if (text === undefined) throw new Error(`There is no branch ${branch}.`);
+      return text;
+    },
+    fork: (branch: number, copies: number): Int32Array => {
+      const text = this.branches.textOf(branch);
+      return Int32Array.from({ length: copies }, () => {
+        this.#branches?.set(this.#next, text);
+        return this.#next++;
+      });
+    },
+    free: (branch: number): void => {
+      this.branches.textOf(branch);
+      this.#branches?.delete(branch);
+    },
+    rewind: (branch: number, length: number): void => {
+      this.#branches?.set(branch, this.branches.textOf(branch).slice(0, length));
+    },
+    lengthOf: (branch: number): number => this.branches.textOf(branch).length,
+    entries: 0,
+  };
 }
 
 /** Random logits for every text, always the same: a model without structure. The end token is unlikely but possible. */
