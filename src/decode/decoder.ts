@@ -79,7 +79,7 @@ export interface DraftContext {
   readonly parameters: number;
   readonly vocabSize: number;
   /** The memory is the target's own: rows in it are taken back before the target is asked. */
-  readonly shared: boolean;
+  readonly shared?: boolean;
 }
 
 /** Every channel has its own text, end, penalties, grammar and random numbers. */

@@ -1,4 +1,5 @@
 import type { CacheShape, PolicyRun } from "../cache/policy.js";
+import type { KeyValueStore } from "../cache/store/key-values.js";
 import { QuireError } from "../errors.js";
 import type { CacheMemory } from "./memory/cache-memory.js";
 import { FairShare } from "./schedule/fair-share.js";
@@ -48,7 +49,8 @@ export class Admission {
     const unused = this.#resume.get(sequence);
     if (unused !== undefined) memory.close(unused.store);
     this.#resume.delete(sequence);
-    const { store, blockStores } = sequence;
+    const { store, blockStores, draftStore } = sequence;
+    if (draftStore !== undefined) memory.close(draftStore);
     for (const block of blockStores) memory.close(block);
     if (store === undefined) return;
     const done = sequence.error === undefined;
@@ -122,7 +124,7 @@ export class Admission {
       const promised = isPromised(sequence)
         ? Math.min(memory.bytesFor(mostEntries(sequence.options)), memory.limitBytes)
         : 0;
-      const bytes = Math.max(memory.bytesFor(needed), promised);
+      const bytes = Math.max(memory.bytesFor(needed), promised) + draftBytes(memory, sequence.options);
       if (!memory.makeRoom(bytes)) {
         if (this.running.length > 0) return undefined;
         // Nobody will make room, so the prefix that it would begin with has to go too.
@@ -132,13 +134,14 @@ export class Admission {
       }
       const store = memory.open(needed);
       memory.promise(store, promised);
+      const draftStore = openDraft(memory, sequence.options);
       this.#room.set(sequence, needed);
       if (found !== undefined) memory.prefixes?.copyInto(store, found);
       if (memory.prefixes !== undefined && !sequence.begun && shares(sequence)) {
         memory.prefixes.counters.queries += sought.length;
         memory.prefixes.counters.hits += found?.tokens ?? 0;
       }
-      return { store, tokens: sought.subarray(0, found?.tokens ?? 0), policyRun: this.#freshRun(sequence) };
+      return { store, tokens: sought.subarray(0, found?.tokens ?? 0), policyRun: this.#freshRun(sequence), draftStore };
     } finally {
       found?.done();
     }
@@ -164,14 +167,16 @@ export class Admission {
     memory.keep(resume.store, false);
     resume.store.rewind(common);
     const bytes = memory.bytesFor(isPromised(sequence) ? mostEntries(options) : needed);
-    if (!memory.makeRoom(Math.max(0, bytes - resume.store.sizeBytes))) {
+    const more = Math.max(0, bytes - resume.store.sizeBytes) + draftBytes(memory, options);
+    if (!memory.makeRoom(more)) {
       memory.close(resume.store);
       return undefined;
     }
     if (options.policy.rewinds) resume.store.makeRoom(needed);
     if (isPromised(sequence)) memory.promise(resume.store, bytes);
     this.#room.set(sequence, needed);
-    return { store: resume.store, tokens: resume.tokens.subarray(0, common), policyRun: resume.policyRun };
+    const draftStore = openDraft(memory, options);
+    return { store: resume.store, tokens: resume.tokens.subarray(0, common), policyRun: resume.policyRun, draftStore };
   }
 
   #freshRun({ options }: Sequence): PolicyRun {
@@ -202,7 +207,9 @@ export class Admission {
   }
 
   #preempt(sequence: Sequence): void {
+    const { draftStore } = sequence;
     const store = sequence.preempt();
+    if (draftStore !== undefined) this.#options.memory.close(draftStore);
     if (store !== undefined) this.#options.memory.close(store);
     this.#room.delete(sequence);
     remove(this.running, sequence);
@@ -239,11 +246,26 @@ export function mostEntries({ prompt, maxTokens, decoder }: MemoryDemand): numbe
   return prompt.length + maxTokens * (decoder.shapesMemory === undefined ? 1 : (decoder.answers ?? 1)) + 1;
 }
 
+/** Bytes of a draft's own memory. It is had whole from the beginning: what is drafted is too short-lived to be computed anew. */
+export function draftBytes(memory: CacheMemory, { draft, ...demand }: MemoryDemand & DraftDemand): number {
+  return draft?.shape === undefined ? 0 : memory.bytesFor(mostEntries(demand) + draftedRows, draft.shape);
+}
+
+function openDraft(memory: CacheMemory, { draft, ...demand }: MemoryDemand & DraftDemand): KeyValueStore | undefined {
+  return draft?.shape === undefined ? undefined : memory.open(mostEntries(demand) + draftedRows, draft.shape);
+}
+
+type DraftDemand = Pick<Sequence["options"], "draft">;
+
+/** Room for what is drafted in a round. */
+const draftedRows = 64;
+
 type MemoryDemand = Pick<Sequence["options"], "prompt" | "maxTokens" | "decoder">;
 
 /** Whose memory cannot be taken away and computed anew is promised all that it may need when it is admitted. */
 function isPromised({ options }: Sequence): boolean {
-  return !options.policy.rewinds || options.decoder.shapesMemory !== undefined;
+  const { policy, decoder, draft } = options;
+  return !policy.rewinds || decoder.shapesMemory !== undefined || draft !== undefined;
 }
 
 /** Only what is never dropped or changed afterwards can be had in common. */

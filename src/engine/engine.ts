@@ -4,7 +4,9 @@ import type { CacheType, KeyValueStore } from "../cache/store/key-values.js";
 import type { DecodeEvent, Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
-import { Admission, mostEntries, noRoom } from "./admission.js";
+import { Admission, draftBytes, mostEntries, noRoom } from "./admission.js";
+import type { DraftModel } from "./drafts/draft-model.js";
+import { DraftModels } from "./drafts/draft-models.js";
 import type { EngineObserver } from "./engine-observer.js";
 import { ForwardPass } from "./forward.js";
 import { CacheMemory } from "./memory/cache-memory.js";
@@ -20,7 +22,7 @@ import { type HeldMemory, Sequence } from "./sequence.js";
  *  methods; all sequences of all users go through it together. */
 
 export interface EngineOptions {
-  /** Most tokens of a sequence, prompt and answer together; default the model's own limit. */
+  /** Most tokens of a sequence, prompt and answer together; default the model's own limit. More is for cache policies that renumber. */
   readonly contextTokens?: number;
   readonly cacheType?: CacheType;
   /** Default sarathi, 512 rows a pass. */
@@ -69,10 +71,14 @@ export class Engine {
   readonly model: LoadedModel;
   readonly tokenizer: Tokenizer;
   readonly contextTokens: number;
+  /** The same for cache policies that renumber what is read; only these go beyond what the model was trained for. */
+  readonly longestTokens: number;
   readonly maxSequences: number;
   readonly pass: ForwardPass;
   readonly memory: CacheMemory;
   readonly planner: Planner;
+  /** Models that decoders draft with; one has to be opened before a sequence starts that names it. */
+  readonly drafts: DraftModels;
   observer: EngineObserver;
   readonly #admission: Admission;
   readonly #costs: PassCosts | undefined;
@@ -89,10 +95,10 @@ export class Engine {
     const { maxSequences = 8, schedule = sarathi(), costs, observer = {} } = options;
     const limit = model.config.maxPositions;
     const contextTokens = options.contextTokens ?? limit;
-    if (!Number.isInteger(contextTokens) || contextTokens < 8 || contextTokens > limit) {
+    if (!Number.isInteger(contextTokens) || contextTokens < 8 || contextTokens > limit * mostTimesTrained) {
       throw new QuireError("bad-option", "The context cannot have this length.", {
         got: contextTokens,
-        expected: `8 to ${limit} tokens`,
+        expected: `8 to ${limit} tokens; more, up to ${mostTimesTrained} times as many, for cache policies that renumber`,
       });
     }
     if (!Number.isInteger(maxSequences) || maxSequences < 1) {
@@ -103,21 +109,33 @@ export class Engine {
     }
     this.model = model;
     this.tokenizer = tokenizer;
-    this.contextTokens = contextTokens;
+    this.contextTokens = Math.min(contextTokens, limit);
+    this.longestTokens = contextTokens;
     this.maxSequences = maxSequences;
     this.observer = observer;
     this.planner = schedule.planner({ maxSequences, costs });
     this.#costs = costs;
     this.#now = options.now ?? (() => performance.now());
     this.pass = new ForwardPass(model);
-    this.memory = cacheMemory(model, this.pass, options);
+    this.drafts = new DraftModels({ model, tokenizer, cacheType: options.cacheType ?? "f16" });
+    this.memory = cacheMemory(model, options, (store) => {
+      this.pass.forget(store);
+      this.drafts.forget(store);
+    });
     const { numLayers, numKvHeads, numHeads, headDim } = model.config;
     const managedLayers = this.memory.shape.layers.flatMap(({ window }, layer) =>
       window === undefined ? [layer] : [],
     );
     this.#admission = new Admission({
       memory: this.memory,
-      cacheShape: { layers: numLayers, kvHeads: numKvHeads, queryHeads: numHeads, headDim, managedLayers },
+      cacheShape: {
+        layers: numLayers,
+        kvHeads: numKvHeads,
+        queryHeads: numHeads,
+        headDim,
+        managedLayers,
+        trainedTokens: limit,
+      },
     });
   }
 
@@ -143,13 +161,14 @@ export class Engine {
   start(request: SequenceRequest): Sequence {
     if (this.#closed) throw new QuireError("bad-input", "The engine was closed.");
     throwIfAborted(request.signal);
-    const maxTokens = this.#check(request);
+    const draft = request.decoder.draft === undefined ? undefined : this.drafts.get(request.decoder.draft);
+    const maxTokens = this.#check(request, draft);
     const { tokenizer } = this;
     const id = this.#nextId++;
     const { user = "", keepMemory = false } = request;
     const sequence = new Sequence(id, {
       ...request,
-      ...{ maxTokens, user, keepMemory, tokenizer },
+      ...{ maxTokens, user, keepMemory, tokenizer, draft },
       blocks: { limit: this.contextTokens, open: () => this.memory.open(blockTokens) },
       openOutput: () => new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
       onToken: (seconds, first) => this.observer.onToken?.({ request: id, user, seconds, first }),
@@ -187,10 +206,16 @@ export class Engine {
     await this.#loop;
     this.#sweep();
     this.memory.closeAll();
+    await this.drafts.close();
     this.pass.close();
   }
 
-  #check({ prompt, maxTokens, decoder, policy }: SequenceRequest): number {
+  /** Most tokens of a sequence with this cache policy. */
+  contextFor({ renumbers }: Pick<CachePolicy, "renumbers">): number {
+    return renumbers ? this.longestTokens : this.contextTokens;
+  }
+
+  #check({ prompt, maxTokens, decoder, policy }: SequenceRequest, draft: DraftModel | undefined): number {
     if (prompt.length === 0)
       throw new QuireError("bad-input", "The prompt is empty.", { expected: "at least one token" });
     if (!Number.isInteger(maxTokens) || maxTokens < 1) {
@@ -199,13 +224,14 @@ export class Engine {
         expected: "a whole number of at least 1",
       });
     }
-    if (prompt.length >= this.contextTokens) {
+    const contextTokens = this.contextFor(policy);
+    if (prompt.length >= contextTokens) {
       throw new QuireError(
         "context-overflow",
-        `The prompt has ${prompt.length} tokens, the context holds ${this.contextTokens}.`,
+        `The prompt has ${prompt.length} tokens, the context holds ${contextTokens}.`,
         {
           got: prompt.length,
-          expected: `at most ${this.contextTokens - 1}`,
+          expected: `at most ${contextTokens - 1}`,
           fix: 'Shorten it, use `quire read`, or choose overflow: "drop-middle".',
         },
       );
@@ -226,9 +252,19 @@ export class Engine {
         { fix: "Use the cache policy full, or another decoder." },
       );
     }
-    const most = Math.min(maxTokens, this.contextTokens - prompt.length);
+    const most = Math.min(maxTokens, contextTokens - prompt.length);
     const entries = mostEntries({ prompt, decoder, maxTokens: most });
-    if (policy.rewinds && this.memory.bytesFor(entries) > this.memory.limitBytes) throw noRoom(entries, this.memory);
+    const beside = draftBytes(this.memory, { prompt, decoder, maxTokens: most, draft });
+    if (policy.rewinds && this.memory.bytesFor(entries) + beside > this.memory.limitBytes)
+      throw noRoom(entries, this.memory);
+    const limit = draft?.model.config.maxPositions ?? entries;
+    if (entries > limit) {
+      throw new QuireError("context-overflow", `The draft ${draft?.name} reads at most ${limit} tokens.`, {
+        got: `${prompt.length} tokens and ${most} more`,
+        expected: `at most ${limit}`,
+        fix: "Ask for fewer tokens, or draft with lookup or ngram.",
+      });
+    }
     return most;
   }
 
@@ -269,45 +305,57 @@ export class Engine {
     }
     // Always in the same order, so that a graph built for them can be used again.
     const chosen = shares
-      .map(({ id, rows }) => ({ sequence: this.#live.get(id) as Sequence, rows }))
+      .map(({ id, rows }): ChosenRows => {
+        const sequence = this.#live.get(id) as Sequence;
+        return { sequence, rows, decoding: sequence.decoding };
+      })
       .sort((a, b) => a.sequence.id - b.sequence.id);
     this.#inPass = chosen.map(({ sequence }) => sequence);
     const load = chosen.reduce((sum, { sequence, rows }) => withRows(sum, rows, sequence.heldCount), noLoad);
-    const decoding = chosen.map(({ sequence }) => sequence.decoding);
     const start = this.#now();
-    try {
-      const segments = chosen.map(({ sequence, rows }) => sequence.segment(rows));
-      const result = await this.pass.run(segments, commonSignal(this.#inPass));
-      for (const [index, { sequence, rows }] of chosen.entries()) {
-        if (sequence.over) continue;
-        const logits = (row: number) => result.logits(index, row);
-        await sequence.resume(rows, logits, {
-          weights: (layer) => result.weights(index, layer),
-          outputs: () => result.outputs(index),
-        });
-        admission.fair.serve(sequence.options.user, rows);
-        if (!decoding[index] && !sequence.over) admission.learn(sequence);
-      }
-    } catch (error) {
-      // Only those in the pass are lost; their memory may hold half-written rows.
-      for (const { sequence } of chosen) sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
+    const drafting = chosen.map(({ sequence }) => sequence.drafting);
+    for (const draft of new Set(drafting)) {
+      const group = chosen.filter((_, index) => drafting[index] === draft);
+      await this.#runPass(draft, group);
     }
     this.#inPass = [];
     const ms = this.#now() - start;
-    this.#costs?.observe(load, ms);
+    if (drafting.every((draft) => draft === undefined)) this.#costs?.observe(load, ms);
     this.#sweep();
     this.observer.onPass?.({
       at: Date.now(),
       ms,
-      decodeRows: chosen.reduce((sum, { rows }, index) => sum + (decoding[index] ? rows : 0), 0),
+      decodeRows: chosen.reduce((sum, { rows, decoding }) => sum + (decoding ? rows : 0), 0),
       slices: chosen
-        .filter((_, index) => !decoding[index])
+        .filter(({ decoding }) => !decoding)
         .map(({ sequence, rows }) => ({ request: sequence.id, user: sequence.options.user, rows })),
       running: admission.running.length,
       waiting: admission.waiting.length,
       cacheBytes: this.memory.heldBytes,
       cacheLimitBytes: this.memory.limitBytes,
     });
+  }
+
+  /** One pass of one model: the engine's own, or a draft. */
+  async #runPass(draft: DraftModel | undefined, chosen: readonly ChosenRows[]): Promise<void> {
+    const admission = this.#admission;
+    try {
+      const segments = chosen.map(({ sequence, rows }) => sequence.segment(rows));
+      const result = await (draft?.pass ?? this.pass).run(segments, commonSignal(chosen.map(({ sequence }) => sequence)));
+      for (const [index, { sequence, rows, decoding }] of chosen.entries()) {
+        if (sequence.over) continue;
+        const own = (row: number) => result.logits(index, row);
+        await sequence.resume(rows, draft === undefined ? own : (row) => draft.widen(own(row)), {
+          weights: (layer) => result.weights(index, layer),
+          outputs: () => result.outputs(index),
+        });
+        admission.fair.serve(sequence.options.user, rows);
+        if (draft === undefined && !decoding && !sequence.over) admission.learn(sequence);
+      }
+    } catch (error) {
+      // Only those in the pass are lost; their memory may hold half-written rows.
+      for (const { sequence } of chosen) sequence.end(sequence.signal?.aborted === true ? cancelled(sequence) : error);
+    }
   }
 
   /** Takes out those who are over. Memory that a pass is using stays until it has ended. */
@@ -327,12 +375,26 @@ export class Engine {
   }
 }
 
+/** Longer texts are surely a mistake. */
+const mostTimesTrained = 128;
+
+/** Rows of a sequence in the next pass, and whether its reader waits for a token. */
+interface ChosenRows {
+  readonly sequence: Sequence;
+  readonly rows: number;
+  readonly decoding: boolean;
+}
+
 function demandOf(sequence: Sequence): SequenceDemand {
   const { id, wantedRows: rows, decoding, wantsWhole: whole, heldCount: held } = sequence;
   return { id, rows, decoding, whole, held };
 }
 
-function cacheMemory(model: LoadedModel, pass: ForwardPass, options: EngineOptions): CacheMemory {
+function cacheMemory(
+  model: LoadedModel,
+  options: EngineOptions,
+  beforeClose: (store: KeyValueStore) => void,
+): CacheMemory {
   const { architecture, config, device } = model;
   const layers = architecture.memory(config).map((need) => {
     if (need.kind !== "keys-values")
@@ -350,7 +412,7 @@ function cacheMemory(model: LoadedModel, pass: ForwardPass, options: EngineOptio
   }
   const mostBytes = Math.min(limitBytes / 4, 2 ** 30);
   const prefixes = options.prefixSharing === false ? undefined : new SharedPrefixes(shape, { mostBytes });
-  return new CacheMemory({ device, shape, limitBytes, prefixes, beforeClose: (store) => pass.forget(store) });
+  return new CacheMemory({ device, shape, limitBytes, prefixes, beforeClose });
 }
 
 /** Also where a container may use less than the machine has. */

@@ -95,7 +95,7 @@ export class ForwardPass {
       start += wanted.length;
     }
     const values = pass.graph.host<Float32Array>(pass.output);
-    const width = this.model.config.vocabSize;
+    const width = pass.output.size(-1);
     return {
       logits: (segment, index) => {
         const row = (starts[segment] ?? 0) + index;

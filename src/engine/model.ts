@@ -21,18 +21,24 @@ export interface LoadedModel {
   close(): Promise<void>;
 }
 
-export async function loadModel(path: string, options: DeviceOptions & LoadOptions = {}): Promise<LoadedModel> {
+export interface ModelOptions extends DeviceOptions, LoadOptions {
+  /** A device that is open already, and stays open when the model is closed. */
+  readonly on?: Device;
+}
+
+export async function loadModel(path: string, options: ModelOptions = {}): Promise<LoadedModel> {
   const file = await openWeightFile(path);
   try {
     const architecture = architectureOf(file);
     const config = architecture.readConfig(file);
     const requests = architecture.weights(config, file);
-    const device = Device.open(options);
+    const device = options.on ?? Device.open(options);
+    const closeDevice = async () => (options.on === undefined ? device.close() : undefined);
     let weights: Weights;
     try {
       weights = await loadWeights(file, requests, device, options);
     } catch (error) {
-      await device.close();
+      await closeDevice();
       throw error;
     }
     return {
@@ -45,7 +51,7 @@ export async function loadModel(path: string, options: DeviceOptions & LoadOptio
       format: file.format,
       parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0),
       close: async () => {
-        await device.close();
+        await closeDevice();
         weights.close();
       },
     };

@@ -15,6 +15,8 @@ import { isQuireError, QuireError } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { AsyncQueue } from "./async-queue.js";
 import { BranchMemory } from "./branch-memory.js";
+import { DraftMemory } from "./drafts/draft-memory.js";
+import type { DraftModel } from "./drafts/draft-model.js";
 import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
 import { type PassObservations, PolicyDriver } from "./policy-driver.js";
@@ -44,6 +46,8 @@ export interface SequenceOptions {
   readonly keepMemory: boolean;
   /** A token came out: seconds since the request (the first) or since the token before. */
   onToken?(seconds: number, first: boolean): void;
+  /** The model that its decoder drafts with. */
+  readonly draft?: DraftModel;
   /** Somebody watches what the decoder does. */
   watch?(event: DecodeEvent): void;
   /** Somebody looks at the memory after each pass, once the policy has made its edits. */
@@ -83,6 +87,8 @@ export interface StartMemory {
   /** Tokens that are in it. */
   readonly tokens: Int32Array;
   readonly policyRun: PolicyRun;
+  /** The draft's own memory, empty. */
+  readonly draftStore?: KeyValueStore;
 }
 
 /** What one channel of a sequence came to. */
@@ -125,6 +131,8 @@ export class Sequence {
   /** Logits of finished slices, where more than one slice was needed and all are wanted. */
   #kept: Float32Array[] = [];
   #newest: Reservation | undefined;
+  #draft: DraftMemory | undefined;
+  #draftStore: KeyValueStore | undefined;
   readonly #branches: BranchMemory | undefined;
   readonly #blocks: BlockMemory | undefined;
   /** Tokens before the first that saw a later one. */
@@ -165,14 +173,28 @@ export class Sequence {
     return this.#blocks?.opened ?? [];
   }
 
+  get draftStore(): KeyValueStore | undefined {
+    return this.#draftStore;
+  }
+
+  /** The model that its next rows go through, where that is not the engine's own. */
+  get drafting(): DraftModel | undefined {
+    const isDrafts = this.#request?.by === "draft" && this.#replayed === this.#replay.length;
+    return isDrafts ? this.options.draft : undefined;
+  }
+
   /** It was admitted at least once. */
   get begun(): boolean {
     return this.#generator !== undefined;
   }
 
   /** Admits it, with a memory that holds some of its first tokens. */
-  begin({ store, tokens, policyRun }: StartMemory): void {
+  begin({ store, tokens, policyRun, draftStore }: StartMemory): void {
     const { options } = this;
+    this.#draftStore = draftStore;
+    // What a draft's memory lost it is fed again by the decoder itself.
+    this.#draft?.attach(draftStore ?? store);
+    if (options.draft !== undefined) this.#draft ??= new DraftMemory(options.draft, draftStore ?? store);
     const policy = new PolicyDriver({
       policy: options.policy,
       run: policyRun,
@@ -191,6 +213,7 @@ export class Sequence {
     this.#generator = options.decoder.decode({
       prompt: options.prompt,
       memory: this.#memoryForDecoder(),
+      draft: this.#draft?.context,
       tokenizer: options.tokenizer,
       ...this.#channel(0),
       channel: (index) => this.#channel(index),
@@ -203,7 +226,7 @@ export class Sequence {
   /** Whether its memory may be taken away and computed anew: what a policy has dropped cannot be had again in the same way, except
    *  from the very beginning. */
   get canPreempt(): boolean {
-    if (this.#branches?.begun === true || this.blockStores.length > 0) return false;
+    if (this.#branches?.begun === true || this.blockStores.length > 0 || this.drafting !== undefined) return false;
     return this.options.policy.rewinds || (this.#requests <= 1 && this.stats.cachedTokens === 0);
   }
 
@@ -249,8 +272,9 @@ export class Sequence {
     if (this.over) return 0;
     if (!this.begun) return this.options.prompt.length;
     const again = this.#replay.length - this.#replayed;
-    if (this.store !== undefined && again > 0) return again;
-    return again + (this.#request === undefined ? 0 : this.#request.tokens.length - this.#done);
+    const asked = this.#request === undefined ? 0 : this.#request.tokens.length - this.#done;
+    const wanted = this.store !== undefined && again > 0 ? again : again + asked;
+    return Math.min(wanted, this.#memory?.policy.mostRows ?? wanted);
   }
 
   get wantsWhole(): boolean {
@@ -259,11 +283,15 @@ export class Sequence {
 
   /** Its prompt is in, and its reader waits for tokens. */
   get decoding(): boolean {
-    return this.#requests > 1 && this.#replayed === this.#replay.length;
+    // A draft that has yet to read the prompt reads it in slices too.
+    const reads = this.drafting !== undefined && this.wantedRows > mostDraftRows;
+    return this.#requests > 1 && this.#replayed === this.#replay.length && !reads;
   }
 
   /** The next `rows` rows, with slots reserved for them. */
   segment(rows: number): Segment {
+    if (this.drafting !== undefined && this.#draft !== undefined)
+      return this.#draft.segment(this.#mustHaveRequest(), this.#done, rows);
     const { sees } = this.#request ?? {};
     if (sees?.kind === "branches") return this.#branchSegment(this.#mustHaveRequest(), sees.of);
     const { store, policy } = this.#mustHaveMemory();
@@ -311,8 +339,9 @@ export class Sequence {
   /** Takes the results of a segment; resumes the decoder when its request is complete. */
   async resume(rows: number, logits: (index: number) => Float32Array, observed?: PassObservations): Promise<void> {
     const { policy } = this.#mustHaveMemory();
-    this.stats.passes++;
-    this.stats.rows += rows;
+    const drafting = this.drafting !== undefined;
+    this.stats.passes += drafting ? 0 : 1;
+    this.stats.rows += drafting ? 0 : rows;
     if (this.#replayed < this.#replay.length) {
       this.#replayed += rows;
       return;
@@ -322,7 +351,7 @@ export class Sequence {
     this.#done += rows;
     const complete = this.#done === request.tokens.length;
     try {
-      await policy.afterPass(rows, this.wantedRows, observed);
+      if (!drafting) await policy.afterPass(rows, this.wantedRows, observed);
       this.options.watchMemory?.(this.#mustHaveMemory().store);
     } catch (error) {
       this.end(error);
@@ -351,7 +380,8 @@ export class Sequence {
     this.over = true;
     this.error = error;
     this.stats.seconds = (performance.now() - this.#started) / 1000;
-    const stores = this.store === undefined ? [] : [this.store, ...this.blockStores];
+    const beside = this.#draftStore === undefined ? this.blockStores : [...this.blockStores, this.#draftStore];
+    const stores = this.store === undefined ? [] : [this.store, ...beside];
     this.stats.cacheEntries = stores.reduce((sum, { entries }) => sum + entries, 0);
     this.stats.cacheBytes = stores.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.stats.cachePeakBytes = stores.reduce((sum, { peakBytes }) => sum + peakBytes, 0);
@@ -362,6 +392,8 @@ export class Sequence {
         if (text !== "") this.pieces.push({ text, token: -1, logProb: 0, ...(index > 0 ? { channel: index } : {}) });
       }
     }
+    // In the midst of a round the decoder holds samplers of its own.
+    if (error !== undefined) this.#generator?.return();
     // The first channel's sampler is the caller's.
     for (const { sampler } of this.#channels.slice(1)) sampler.close();
     this.pieces.end(error);
@@ -442,7 +474,8 @@ export class Sequence {
         return;
       }
       if (next.value.tokens.length === 0) throw new QuireError("bad-input", `${name} asked for no rows.`);
-      this.#checkBranches(next.value);
+      if (next.value.by !== "draft") this.#checkBranches(next.value);
+      else if (this.#draft === undefined) throw new QuireError("bad-input", `${name} named no draft to ask.`);
       if (this.#blocks !== undefined) this.#blocks.check(next.value, this.#held.length);
       else if (next.value.sees?.kind === "views")
         throw new QuireError("bad-input", "A decoder read views that did not say it would.");
@@ -491,6 +524,9 @@ export class Sequence {
     };
   }
 }
+
+/** Rows of a draft's request above which it is read in slices, as prompts are. */
+const mostDraftRows = 64;
 
 /** Indices of the rows of a slice whose logits are wanted. */
 function wantedOf({ want, tokens }: RowsRequest, done: number, rows: number): Int32Array {

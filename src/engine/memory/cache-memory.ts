@@ -34,7 +34,7 @@ export class CacheMemory {
     this.#options = options;
     this.limitBytes = options.limitBytes;
     this.prefixes = options.prefixes;
-    this.#tokenBytes = entryWidths(options.shape).reduce((sum, bytes) => sum + bytes, 0);
+    this.#tokenBytes = tokenBytesOf(options.shape);
   }
 
   get shape(): KeyValueShape {
@@ -59,8 +59,10 @@ export class CacheMemory {
     return this.#open.size;
   }
 
-  bytesFor(entries: number): number {
-    return roundUp(entries) * this.#tokenBytes;
+  /** `shape`: of a memory of another form, such as a draft's. */
+  bytesFor(entries: number, shape = this.#options.shape): number {
+    const isUsual = shape === this.#options.shape;
+    return roundUp(entries) * (isUsual ? this.#tokenBytes : tokenBytesOf(shape));
   }
 
   open(entries: number, shape = this.#options.shape): KeyValueStore {
@@ -78,7 +80,7 @@ export class CacheMemory {
   }
 
   #allocated(entries: number, shape: KeyValueShape): KeyValueStore {
-    this.#dropIdle(this.bytesFor(entries));
+    this.#dropIdle(this.bytesFor(entries, shape));
     return new KeyValueStore(this.#options.device, shape, entries);
   }
 
@@ -152,4 +154,8 @@ export class CacheMemory {
     for (const store of this.#idle.splice(0)) this.#free(store);
     this.prefixes?.evict(Number.POSITIVE_INFINITY);
   }
+}
+
+function tokenBytesOf(shape: KeyValueShape): number {
+  return entryWidths(shape).reduce((sum, bytes) => sum + bytes, 0);
 }
