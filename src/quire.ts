@@ -60,7 +60,7 @@ export interface OpenOptions {
 }
 
 export interface OpenProgress {
-  readonly phase: "download" | "load";
+  readonly phase: "download" | "requantise" | "load";
   readonly name: string;
   readonly done: number;
   readonly total: number | undefined;
@@ -78,6 +78,7 @@ export class Quire {
   readonly parameters: number;
   readonly #model: LoadedModel;
   readonly #masks = new Map<string, GrammarMasks>();
+  readonly #loading: Pick<OpenOptions, "offline" | "onProgress">;
 
   /** `model`: a name of the catalogue, a path, hf:org/repo/file.gguf or an address; left out, the best that suits this machine. */
   static async open(model?: string, options: OpenOptions = {}): Promise<Quire> {
@@ -105,7 +106,7 @@ export class Quire {
       const schedule = await partOf("engine", options.schedule ?? "sarathi");
       const costs = schedule.needsCosts ? await measureCosts(loaded, options) : undefined;
       const engine = new Engine(loaded, text.tokenizer, { ...options, schedule, costs });
-      return new Quire(resolved.name, resolved.path, loaded, engine, text.template);
+      return new Quire(resolved.name, resolved.path, loaded, engine, text.template, { offline, onProgress });
     } catch (error) {
       tokenizer?.close();
       await loaded.close();
@@ -113,8 +114,16 @@ export class Quire {
     }
   }
 
-  private constructor(name: string, path: string, model: LoadedModel, engine: Engine, template: ChatTemplate) {
+  private constructor(
+    name: string,
+    path: string,
+    model: LoadedModel,
+    engine: Engine,
+    template: ChatTemplate,
+    loading: Pick<OpenOptions, "offline" | "onProgress">,
+  ) {
     this.name = name;
+    this.#loading = loading;
     this.path = path;
     this.#model = model;
     this.engine = engine;
@@ -261,6 +270,7 @@ export class Quire {
       partOf("cache", options.cache ?? "full"),
       partOf("decoder", options.decoder ?? "autoregressive"),
     ]);
+    if (decoder.draft !== undefined) await this.engine.drafts.open(decoder.draft, { ...this.#loading, signal });
     const contextTokens = this.engine.contextFor(policy);
     const fitted = fitPrompt(prompt, contextTokens, maxTokens, options.overflow ?? "error");
     const mask = this.#mask(options, Math.min(maxTokens, contextTokens - fitted.tokens.length));

@@ -111,6 +111,6 @@ function describePlace(quire: Quire): string {
 }
 
 export function showOpening(session: Session, { phase, name, done, total }: OpenProgress): void {
-  const verb = phase === "download" ? "Downloading" : "Loading";
+  const verb = phase === "download" ? "Downloading" : phase === "requantise" ? "Requantising" : "Loading";
   session.progress.show({ phase: verb, name, done, total, unit: "bytes" });
 }

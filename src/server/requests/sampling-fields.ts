@@ -54,10 +54,14 @@ export async function checkParts({ quire }: Pick<SamplingFields, "quire">): Prom
   for (const kind of ["cache", "decoder"] as const) {
     const choice = quire?.[kind];
     if (choice === null || choice === undefined) continue;
-    await partOf(kind, choice).catch((error: unknown) => {
+    const part = await partOf(kind, choice).catch((error: unknown) => {
       const { message, code } = asApiError(error);
       throw badRequest(`quire.${kind}: ${message}`, `quire.${kind}`, code ?? undefined);
     });
+    // Whoever asks a server must not make it read or fetch files of their choice.
+    const draft = "draft" in part ? (part.draft ?? "") : "";
+    if (/^(tiny|model):/.test(draft))
+      throw badRequest(`quire.decoder: a request cannot name the draft ${draft}.`, "quire.decoder", "bad-option");
   }
 }
 
