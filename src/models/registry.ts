@@ -5,6 +5,7 @@ import type { Architecture, ModelConfig } from "./architecture.js";
 import { bert } from "./bert.js";
 import { gemma3 } from "./gemma3.js";
 import { llama } from "./llama.js";
+import { mor } from "./mor.js";
 import { qwen2 } from "./qwen2.js";
 import { qwen3 } from "./qwen3.js";
 import { universalTransformer } from "./universal-transformer.js";
@@ -22,12 +23,13 @@ const byName: Record<string, unknown> = {
   gemma3_text: gemma3,
   bert,
   "universal-transformer": universalTransformer,
+  mor,
 };
 
 export const architectureNames: readonly string[] = Object.keys(byName);
 
 export function architectureOf(file: WeightFile): AnyArchitecture {
-  const name = file.metadata.get("general.architecture") ?? file.metadata.get("model_type");
+  const name = nameOf(file);
   if (typeof name !== "string") {
     throw new QuireError("bad-file", `${file.path} does not say what architecture it is.`, {
       expected: "general.architecture (GGUF) or model_type (config.json)",
@@ -46,4 +48,10 @@ export function architectureNamed(name: string): AnyArchitecture {
     });
   }
   return found as AnyArchitecture;
+}
+
+function nameOf(file: WeightFile): unknown {
+  const name = file.metadata.get("general.architecture") ?? file.metadata.get("model_type");
+  // Published Mixture-of-Recursions models call themselves after the model that they are made of.
+  return name === "llama" && [...file.tensors.keys()].some((tensor) => tensor.includes(".mor_router.")) ? "mor" : name;
 }

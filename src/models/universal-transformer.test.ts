@@ -10,6 +10,7 @@ import type { MetadataValue } from "../weights/weight-file.js";
 import { apart, meanLoss } from "./plain-numbers.case.js";
 import { inOneGraph, runPasses } from "./run-passes.case.js";
 import { headOnly, type TinyFile, writeTinyFile } from "./tiny-file.case.js";
+import { checkSlopes, namedTensors } from "./trained-slopes.case.js";
 import { type UniversalTransformerConfig, universalTransformer } from "./universal-transformer.js";
 import { plainUniversal } from "./universal-transformer-reference.case.js";
 
@@ -156,26 +157,6 @@ function trainable(name: string, seed = 3): Trainable {
   return model;
 }
 
-/** Weights of a trainable by their names in files. */
-function tensorsOf(model: Trainable, read: (name: string) => Float32Array): Map<string, Float64Array> {
-  const found = new Map<string, Float64Array>();
-  for (const { name } of model.parameters) {
-    const values = read(name);
-    for (const member of model.members.get(name) ?? []) {
-      const size = member.shape.reduce((product, length) => product * length, 1);
-      found.set(member.name, Float64Array.from(values.subarray(member.start, member.start + size)));
-    }
-  }
-  return found;
-}
-
-function readParameter(model: Trainable, name: string): Float32Array {
-  const parameter = model.parameters.find((found) => found.name === name);
-  const values = new Float32Array(parameter?.elements ?? 0);
-  if (parameter !== undefined) (parameter.owner as Storage).read(parameter, values);
-  return values;
-}
-
 describe("training a universal transformer", () => {
   const [sequences, length] = [2, 7];
   const batch = {
@@ -195,7 +176,7 @@ describe("training a universal transformer", () => {
         auxiliary: adaptive ? { ponder: tau } : {},
       });
       const { loss, gradients, auxiliary } = await step.gradients(batch);
-      const tensors = tensorsOf(model, (parameter) => readParameter(model, parameter));
+      const tensors = namedTensors(model);
       const config = model.config as UniversalTransformerConfig;
       const objective = () => {
         const results = [0, 1].map((at) =>
@@ -218,29 +199,7 @@ describe("training a universal transformer", () => {
         expect(auxiliary["ponder"]).toBeCloseTo(now.ponder + mean, 5);
         expect(auxiliary["steps"]).toBeCloseTo(mean, 5);
       }
-      const random = new RandomStream(1, "coordinates");
-      const flat = new Map<string, Float32Array>();
-      for (const [index, { name: parameter }] of model.parameters.entries())
-        for (const member of model.members.get(parameter) ?? []) {
-          const size = member.shape.reduce((product, count) => product * count, 1);
-          flat.set(member.name, (gradients[index] as Float32Array).slice(member.start, member.start + size));
-        }
-      const h = 1e-5;
-      for (const [tensor, values] of tensors) {
-        const found = flat.get(tensor) as Float32Array;
-        const size = Math.max(1e-3, ...found.map(Math.abs));
-        for (let draw = 0; draw < 4; draw++) {
-          const at = random.below(values.length);
-          const value = values[at] as number;
-          values[at] = value + h;
-          const up = objective().total;
-          values[at] = value - h;
-          const down = objective().total;
-          values[at] = value;
-          const slope = (up - down) / (2 * h);
-          expect(Math.abs(slope - (found[at] as number)) / size, `${tensor} ${at}`).toBeLessThan(2e-3);
-        }
-      }
+      checkSlopes(model, gradients, tensors, () => objective().total);
       step.close();
       model.close();
     },

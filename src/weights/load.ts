@@ -22,6 +22,8 @@ export interface WeightRequest {
   readonly optional?: boolean;
   /** Computed instead of read, for tables that a configuration implies. */
   readonly values?: () => Float32Array;
+  /** Further names under which files may hold this weight again; where they do, with the same bytes. */
+  readonly same?: readonly string[];
   /** Members of a group share their input and are stacked along the first axis where their types allow. */
   readonly group?: string;
   /** Heads whose two halves the file holds interleaved, unlike published checkpoints: what adapters must know. */
@@ -66,6 +68,7 @@ export async function loadWeights(
 ): Promise<Weights> {
   const groups = new Map<string, Stacked[]>();
   const { placements, stacks } = plan(file, requests);
+  await mustBeSame(file, requests);
   const plain = placements.filter(({ spec }) => repackedType(device, spec, requests, stacks) === undefined);
   const repacked = placements.filter((placement) => !plain.includes(placement));
   const storages: Storage[] = [];
@@ -182,6 +185,36 @@ function plan(file: WeightFile, requests: readonly WeightRequest[]): { placement
     }
   }
   return { placements, stacks };
+}
+
+/** Weights that a file holds several times, once for each use. */
+async function mustBeSame(file: WeightFile, requests: readonly WeightRequest[]): Promise<void> {
+  for (const { from, same = [] } of requests) {
+    const first = from.map((name) => file.tensors.get(name)).find((found) => found !== undefined);
+    for (const name of same) {
+      const copy = file.tensors.get(name);
+      if (first === undefined || copy === undefined) continue;
+      if (copy.dtype === first.dtype && sameShape(copy.shape, first.shape) && (await sameBytes(file, first, copy)))
+        continue;
+      throw new QuireError("bad-file", `${file.path}: ${name} is not the same as ${first.name}.`, {
+        got: "different values",
+        expected: "one weight that is used several times",
+        fix: "The file is damaged, or the model does not share what its configuration says.",
+      });
+    }
+  }
+}
+
+async function sameBytes(file: WeightFile, a: TensorEntry, b: TensorEntry): Promise<boolean> {
+  const size = Math.min(pieceBytes, a.sizeBytes);
+  const [first, second] = [Buffer.alloc(size), Buffer.alloc(size)];
+  for (let done = 0; done < a.sizeBytes; done += size) {
+    const length = Math.min(size, a.sizeBytes - done);
+    await file.read(a, done, first.subarray(0, length));
+    await file.read(b, done, second.subarray(0, length));
+    if (first.compare(second, 0, length, 0, length) !== 0) return false;
+  }
+  return true;
 }
 
 async function fill(file: WeightFile, placement: Placement, storage: Storage, tensor: Tensor): Promise<void> {
