@@ -6,6 +6,7 @@ import type {
   Decoder,
   RowsRequest,
   RowsResult,
+  Sampler,
   SequenceMemory,
 } from "../decoder.js";
 import { createSampler } from "../sample/sampler.js";
@@ -23,6 +24,8 @@ export interface TableRun {
   /** The draft's rows go to the target's memory, as those of its first layers do. */
   readonly sharesMemory?: boolean;
   readonly sampling?: SamplerOptions;
+  /** In its place: one that is ready. */
+  readonly sampler?: Sampler;
   readonly maxTokens: number;
   readonly endTokens?: readonly number[];
   readonly onRequest?: (request: RowsRequest) => void;
@@ -42,7 +45,17 @@ export interface TableResult {
 /** Runs the generator itself, for decoders that are functions. */
 export function runTable(
   decode: Decoder["decode"],
-  { prompt, target, draft, sharesMemory = false, sampling = {}, maxTokens, endTokens = [], onRequest }: TableRun,
+  {
+    prompt,
+    target,
+    draft,
+    sharesMemory = false,
+    sampling = {},
+    sampler: ready,
+    maxTokens,
+    endTokens = [],
+    onRequest,
+  }: TableRun,
 ): TableResult {
   const memory = new TableMemory();
   const draftMemory = sharesMemory ? memory : new TableMemory();
@@ -50,7 +63,7 @@ export function runTable(
   const choices: Choice[] = [];
   const events: DecodeEvent[] = [];
   const stats: Record<string, number> = {};
-  const sampler = createSampler(sampling);
+  const sampler = ready ?? createSampler(sampling);
   let over = false;
   const context = {
     prompt: Int32Array.from(prompt),
