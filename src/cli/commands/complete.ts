@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { QuireError } from "../../errors.js";
+import { answerTree, segmentCollector } from "../answer-tree.js";
 import { openQuire } from "../open-model.js";
 import {
   examples,
@@ -16,6 +17,9 @@ import type { Session } from "../session.js";
 import { start } from "../start.js";
 
 /** `quire complete`: goes on with a text, without any chat around it; or fits a schema or grammar. */
+
+/** As the library's own. */
+const defaultMaxTokens = 512;
 
 interface Flags extends ModelFlags, GenerationFlags {
   readonly stop?: string[];
@@ -44,6 +48,7 @@ export function define(command: Command): void {
     'quire complete "The three laws of robotics are" --max-tokens 60',
     'quire complete "def fibonacci(n):" --temperature 0 --stop "\\n\\n"',
     'quire complete "A person as JSON: " --schema person.schema.json --json',
+    'quire complete "Once upon a time" --decoder treepo:width=8,segment=16 --max-tokens 64',
   ]);
   command.action(start(run));
 }
@@ -51,7 +56,11 @@ export function define(command: Command): void {
 async function run(session: Session, given: string, flags: Flags): Promise<void> {
   const { partOf } = await import("../../methods.js");
   if (flags.cache !== undefined) await partOf("cache", flags.cache);
-  if (flags.decoder !== undefined) await partOf("decoder", flags.decoder);
+  const part = flags.decoder === undefined ? undefined : await partOf("decoder", flags.decoder);
+  const caution = part?.caution?.(flags.maxTokens ?? defaultMaxTokens);
+  if (caution !== undefined) session.warn(caution);
+  // Answers that are drawn side by side are shown when they are there, as a tree.
+  const isTree = part?.draws === true;
   const text = given === "-" ? await readStdin(session.signal) : given;
   const schema = flags.schema === undefined ? undefined : parseJson(flags.schema, await textOf(flags.schema));
   const grammar = flags.grammar === undefined ? undefined : await textOf(flags.grammar);
@@ -59,7 +68,9 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
   try {
     const { cache, decoder, temperature, seed, maxTokens, topK, topP, minP } = flags;
     const stop = flags.stop?.map((one) => one.replace(/\\n/g, "\n").replace(/\\t/g, "\t"));
+    const { segments, watch } = segmentCollector();
     const stream = quire.streamCompletion(text, {
+      ...(isTree ? { onDecode: watch } : {}),
       ...{ cache, decoder, temperature, seed, maxTokens, topK, topP, minP, stop, schema, grammar },
       signal: session.signal,
     });
@@ -68,11 +79,23 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
       const next = await stream.next();
       if (next.done === true) {
         session.endText();
-        const { tokens, ...rest } = next.value;
-        if (session.json) session.result({ ...rest, model: quire.name });
+        const { tokens, answers, ...rest } = next.value;
+        if (session.json) {
+          const shown = answers?.map(({ tokens, ...answer }) => answer);
+          const notices = session.notices.length > 0 ? { notices: session.notices } : {};
+          session.result({
+            ...rest,
+            ...(shown === undefined ? {} : { answers: shown }),
+            ...notices,
+            model: quire.name,
+          });
+        } else if (isTree && answers !== undefined) {
+          const decode = (tokens: readonly number[]) => quire.tokenizer.decode(tokens);
+          for (const line of answerTree(answers, segments, { columns: session.columns, decode })) session.line(line);
+        }
         return;
       }
-      session.text(next.value.text);
+      if (!isTree) session.text(next.value.text);
     }
   } finally {
     await quire.close();
