@@ -49,9 +49,9 @@ export class Admission {
     const unused = this.#resume.get(sequence);
     if (unused !== undefined) memory.close(unused.store);
     this.#resume.delete(sequence);
-    const { store, blockStores, draftStore } = sequence;
+    const { store, draftStore } = sequence;
+    sequence.closeBlocks();
     if (draftStore !== undefined) memory.close(draftStore);
-    for (const block of blockStores) memory.close(block);
     if (store === undefined) return;
     const done = sequence.error === undefined;
     if (done) this.learn(sequence);

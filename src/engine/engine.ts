@@ -64,9 +64,6 @@ export interface SequenceRequest {
   watchMemory?(store: KeyValueStore): void;
 }
 
-/** Entries that a block of views begins with room for. */
-const blockTokens = 256;
-
 export class Engine {
   readonly model: LoadedModel;
   readonly tokenizer: Tokenizer;
@@ -169,7 +166,11 @@ export class Engine {
     const sequence = new Sequence(id, {
       ...request,
       ...{ maxTokens, user, keepMemory, tokenizer, draft },
-      blocks: { limit: this.contextTokens, open: () => this.memory.open(blockTokens) },
+      blocks: {
+        limit: this.contextTokens,
+        open: (entries) => this.memory.open(entries),
+        close: (store) => this.memory.close(store),
+      },
       openOutput: () => new Output(tokenizer, { maxTokens, stop: request.stop, ignoreEnd: request.ignoreEnd }),
       onToken: (seconds, first) => this.observer.onToken?.({ request: id, user, seconds, first }),
     });

@@ -170,7 +170,12 @@ export class Sequence {
 
   /** Memories of its own beside that one. */
   get blockStores(): readonly KeyValueStore[] {
-    return this.#blocks?.opened ?? [];
+    return (this.#blocks?.pools ?? []).map(({ store }) => store);
+  }
+
+  /** Gives them back. */
+  closeBlocks(): void {
+    this.#blocks?.close();
   }
 
   get draftStore(): KeyValueStore | undefined {
@@ -382,7 +387,7 @@ export class Sequence {
     this.stats.seconds = (performance.now() - this.#started) / 1000;
     const beside = this.#draftStore === undefined ? this.blockStores : [...this.blockStores, this.#draftStore];
     const stores = this.store === undefined ? [] : [this.store, ...beside];
-    this.stats.cacheEntries = stores.reduce((sum, { entries }) => sum + entries, 0);
+    this.stats.cacheEntries = stores.reduce((sum, { entries }) => sum + entries, this.#blocks?.entriesBeside ?? 0);
     this.stats.cacheBytes = stores.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.stats.cachePeakBytes = stores.reduce((sum, { peakBytes }) => sum + peakBytes, 0);
     this.stats.cachePolicy = this.#memory?.policy.run.stats?.() ?? {};

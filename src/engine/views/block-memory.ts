@@ -2,72 +2,99 @@ import type { KeyValueStore } from "../../cache/store/key-values.js";
 import type { MemoryBlocks, RowsRequest } from "../../decode/decoder.js";
 import { QuireError } from "../../errors.js";
 import type { Unrotated } from "../../models/architecture.js";
+import { BlockPool, type PoolMemory, smallestRegion } from "./block-pool.js";
 import { type Move, moveEntries } from "./move-entries.js";
 import { checkViews, placeRows, type ViewRows, type Views } from "./view-rows.js";
 
-/** The memory of a sequence as blocks that can be read in several orders at once: block 0 is the sequence's own memory, every other
- *  has one of its own. All are dense: an entry's slot is its index in its block. */
+/** The memory of a sequence as blocks that can be read in several orders at once. Block 0 is the sequence's own memory; the others
+ *  have regions of pools, the short ones of one and those that grew of another. An entry lies at its index in its block, and its key
+ *  is rotated by that index. */
 
-export interface BlockMemoryOptions {
+export interface BlockMemoryOptions extends PoolMemory {
   /** Tokens that a view may hold. */
   readonly limit: number;
-  open(): KeyValueStore;
 }
+
+interface Block {
+  pool: BlockPool;
+  region: number;
+  length: number;
+}
+
+/** Regions that a pool begins with. */
+const firstRegions = 4;
 
 export class BlockMemory implements MemoryBlocks {
   readonly limit: number;
   /** How each layer rotates, known from the first pass on. */
   rotations: ReadonlyMap<number, Unrotated["rotate"]> = new Map();
   readonly #first: () => KeyValueStore;
-  readonly #open: () => KeyValueStore;
-  readonly #opened: KeyValueStore[] = [];
+  readonly #options: BlockMemoryOptions;
+  readonly #blocks: Block[] = [];
+  #short: BlockPool | undefined;
+  /** What has once been long stays here. */
+  #long: BlockPool | undefined;
   readonly #moves: Move[] = [];
 
-  constructor(first: () => KeyValueStore, { limit, open }: BlockMemoryOptions) {
-    this.limit = limit;
+  constructor(first: () => KeyValueStore, options: BlockMemoryOptions) {
+    this.limit = options.limit;
     this.#first = first;
-    this.#open = open;
+    this.#options = options;
   }
 
-  /** Memories of all blocks but the first. */
-  get opened(): readonly KeyValueStore[] {
-    return this.#opened;
+  get begun(): boolean {
+    return this.#blocks.length > 0;
+  }
+
+  get pools(): readonly BlockPool[] {
+    return [this.#short, this.#long].filter((pool) => pool !== undefined);
+  }
+
+  get first(): KeyValueStore {
+    return this.#first();
   }
 
   get windowed(): boolean {
-    const { managed, shape } = this.#first();
+    const { managed, shape } = this.first;
     return managed.length < shape.layers.length;
   }
 
+  /** Entries of all blocks but the first. */
+  get entriesBeside(): number {
+    return this.#blocks.reduce((sum, { length }) => sum + length, 0);
+  }
+
   open(): number {
-    if (!this.#first().isDense) {
+    if (!this.first.isDense) {
       throw new QuireError("unsupported", "A memory that was edited cannot be a block of views.", {
         fix: "Use the cache policy full.",
       });
     }
-    return this.#opened.push(this.#open());
-  }
-
-  store(block: number): KeyValueStore {
-    const found = block === 0 ? this.#first() : this.#opened[block - 1];
-    if (found === undefined) throw new QuireError("bad-input", `There is no block ${block}.`, { got: block });
-    return found;
+    const block = this.#blocks.length + 1;
+    this.#short ??= new BlockPool(this.#options, smallestRegion, firstRegions);
+    this.#blocks.push({ pool: this.#short, region: this.#short.take(block), length: 0 });
+    return block;
   }
 
   lengthOf(block: number): number {
-    return this.store(block).tokens;
+    return block === 0 ? this.first.tokens : this.#block(block).length;
   }
 
-  /** Slots for new rows at the end of a block. */
+  /** Slots of its store for new rows at the end of a block. */
   reserve(block: number, rows: number): Int32Array {
-    return this.store(block).reserve(rows).shared[0] as Int32Array;
+    if (block === 0) return this.first.reserve(rows).shared[0] as Int32Array;
+    const own = this.#block(block);
+    this.#makeRoom(block, own.length + rows);
+    const start = own.region * own.pool.size + own.length;
+    own.length += rows;
+    return Int32Array.from({ length: rows }, (_, row) => start + row);
   }
 
   /** Throws where a request cannot be. `intact`: tokens of block 0 that stand there as ordinary text. */
   check({ sees, tokens }: RowsRequest, intact: number): void {
     if (sees?.kind === "views") {
       checkViews(this, sees, tokens.length);
-    } else if (this.#opened.length > 0 && (sees !== undefined || this.lengthOf(0) !== intact)) {
+    } else if (this.begun && (sees !== undefined || this.lengthOf(0) !== intact)) {
       throw new QuireError("bad-input", "Block 0 holds more than text, and rows that read no views cannot follow it.", {
         got: this.lengthOf(0),
         expected: `rewound to ${intact} tokens`,
@@ -83,15 +110,60 @@ export class BlockMemory implements MemoryBlocks {
   append(to: number, from: number): void {
     if (to === from) throw new QuireError("bad-input", "A block cannot be moved to its own end.", { got: to });
     const count = this.lengthOf(from);
-    const start = this.lengthOf(to);
+    const distance = this.lengthOf(to);
+    if (from === 0) throw new QuireError("bad-input", "Block 0 cannot be moved.", { got: from });
     if (count === 0) return;
-    this.reserve(to, count);
-    this.#moves.push({ to: this.store(to), from: this.store(from), start, count });
-    this.store(from).rewind(0);
+    const toSlot = this.reserve(to, count)[0] as number;
+    const source = this.#block(from);
+    const target = to === 0 ? this.#first : () => this.#block(to).pool.store;
+    this.#moves.push({
+      to: target(),
+      toSlot,
+      from: source.pool.store,
+      fromSlot: source.region * source.pool.size,
+      distance,
+      count,
+    });
+    source.length = 0;
   }
 
   /** Makes the moves that were asked for. */
   async settle(): Promise<void> {
     for (const move of this.#moves.splice(0)) await moveEntries(move, this.rotations);
   }
+
+  /** Gives back all memory but the sequence's own. */
+  close(): void {
+    for (const { store } of this.pools) this.#options.close(store);
+    this.#short = undefined;
+    this.#long = undefined;
+    this.#blocks.length = 0;
+  }
+
+  #block(block: number): Block {
+    const found = this.#blocks[block - 1];
+    if (found === undefined) throw new QuireError("bad-input", `There is no block ${block}.`, { got: block });
+    return found;
+  }
+
+  #makeRoom(block: number, length: number): void {
+    const own = this.#block(block);
+    if (length <= own.pool.size) return;
+    if (own.pool === this.#short) {
+      this.#long ??= new BlockPool(this.#options, regionFor(length), 1);
+      this.#long.fit(length);
+      const region = this.#long.take(block);
+      this.#long.copy(own.pool, own.region, region, own.length);
+      own.pool.leave(own.region);
+      own.pool = this.#long;
+      own.region = region;
+    }
+    own.pool.fit(length);
+  }
+}
+
+function regionFor(length: number): number {
+  let size = smallestRegion;
+  while (size < length) size *= 2;
+  return size;
 }

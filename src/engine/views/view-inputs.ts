@@ -4,7 +4,13 @@ import { isQuantised } from "../../tensor/dtype.js";
 import type { Graph } from "../../tensor/graph.js";
 import type { Tensor } from "../../tensor/tensor.js";
 import type { Segment } from "../forward.js";
+import { packed } from "./move-entries.js";
 import type { ViewRows } from "./view-rows.js";
+
+interface Stored {
+  readonly keys: Tensor;
+  readonly values: Tensor;
+}
 
 /** What rows that read views need in a pass, and their attention: all rows' keys and values go to their blocks first; then the queries
  *  are rotated once for each block, scores of all blocks stand side by side, and one soft-max goes over them. */
@@ -15,8 +21,10 @@ export class ViewInputs {
   readonly #parts: ViewRows["parts"];
   readonly #keyPositions: Tensor;
   readonly #queryPositions: Tensor;
+  /** Of all parts together. */
+  readonly #regions: number;
   /** By part; undefined where no row goes. */
-  readonly #slots: (Tensor | undefined)[];
+  readonly #places: ({ readonly slots: Tensor; readonly rows: Tensor | undefined } | undefined)[];
   /** By width of the window; 0 without one. f16 [R · G, entries] with G query heads a group. */
   readonly #masks = new Map<number, { mask: Tensor; perGroup: number }>();
   readonly #rotations = new Map<number, Unrotated["rotate"]>();
@@ -29,23 +37,30 @@ export class ViewInputs {
     this.#rows = tokens.length;
     this.#name = String(index);
     this.#parts = parts;
+    this.#regions = regionsOf(parts);
     this.#keyPositions = graph.input(`key positions ${index}`, "i32", [this.#rows]);
-    this.#queryPositions = graph.input(`query positions ${index}`, "i32", [parts.length * this.#rows]);
-    this.#slots = parts.map(({ rows }, part) =>
-      rows === 0 ? undefined : graph.input(`slots ${index} ${part}`, "i64", [rows]),
-    );
+    this.#queryPositions = graph.input(`query positions ${index}`, "i32", [this.#regions * this.#rows]);
+    this.#places = parts.map(({ rows }, part) => {
+      if (rows.length === 0) return undefined;
+      const slots = graph.input(`slots ${index} ${part}`, "i64", [rows.length]);
+      const isAll = rows.length === this.#rows;
+      return { slots, rows: isAll ? undefined : graph.input(`rows ${index} ${part}`, "i32", [rows.length]) };
+    });
   }
 
   /** Part of a graph's key. */
-  static key({ parts }: ViewRows): string {
+  static key({ parts, keyPositions }: ViewRows): string {
     return parts
-      .map(({ store, read, first, rows }) => `${store.id}.${store.generation}.view${first}+${rows}.${read}`)
+      .map(({ store, regions, size, read, rows }) => {
+        const form = `${regions.length}x${read}/${size}+${rows.length}/${keyPositions.length}`;
+        return `${store.id}.${store.generation}.view${form}`;
+      })
       .join(" ");
   }
 
   /** Nodes of a graph that a layer may need. */
   static nodes({ parts }: ViewRows): number {
-    return 24 + parts.length * 16;
+    return 32 + parts.length * 28;
   }
 
   /** Queries [H, R, D], keys and values [K, R, D], of which only the values are used as they are; gives [R, H·D]. */
@@ -61,29 +76,32 @@ export class ViewInputs {
     const [heads = 1, rows = 1, width = 1] = queries.shape;
     const groups = keys.size(0);
     const perGroup = heads / groups;
-    const count = this.#parts.length;
-    const newKeys = plain.rotate(plain.keys.permute(1, 0, 2), this.#keyPositions).permute(1, 0, 2);
+    const newKeys = plain.rotate(plain.keys.permute(1, 0, 2), this.#keyPositions);
+    const newValues = values.permute(1, 0, 2);
     const plainQueries = plain.queries.permute(1, 0, 2);
-    const spread = count === 1 ? plainQueries : plainQueries.repeat(count * rows, heads, width);
-    // Heads of a group meet each key together, which then is read once.
+    const spread = this.#regions === 1 ? plainQueries : plainQueries.repeat(this.#regions * rows, heads, width);
+    // Heads of a group meet each key together, which then is read once: [regions, K, R · G, D].
     const rotated = plain
       .rotate(spread, this.#queryPositions)
-      .reshape(count, rows, groups, perGroup * width)
+      .reshape(this.#regions, rows, groups, perGroup * width)
       .permute(0, 2, 1, 3)
       .cont()
-      .reshape(count * groups, rows * perGroup, width);
+      .reshape(this.#regions, groups, rows * perGroup, width);
+    const stored = this.#parts.map(({ store }, part) => {
+      const memory = store.layer(layer);
+      return { keys: this.#write(memory.keys, newKeys, part), values: this.#write(memory.values, newValues, part) };
+    });
     let scores: Tensor | undefined;
-    const stored: Tensor[] = [];
-    for (const [number, part] of this.#parts.entries()) {
-      const memory = part.store.layer(layer);
-      const slots = this.#slots[number];
-      const own = (x: Tensor): Tensor => x.slice(1, part.first, part.rows);
-      const allKeys = slots === undefined ? this.#graph.use(memory.keys) : memory.keys.setRows(slots, own(newKeys));
-      stored.push(slots === undefined ? this.#graph.use(memory.values) : memory.values.setRows(slots, own(values)));
-      const product = rotated.slice(0, number * groups, groups).linear(allKeys.slice(1, 0, part.read));
-      scores = scores === undefined ? product : scores.concat(product, 2);
+    let region = 0;
+    for (const [part, { regions, read }] of this.#parts.entries()) {
+      const own = rotated.slice(0, region, regions.length);
+      const product = own.linear(this.#read((stored[part] as Stored).keys, part).permute(1, 0, 2, 3));
+      // [regions, K, R · G, read] to [K, R · G, regions · read]
+      const ordered = regions.length === 1 ? product : product.permute(1, 2, 0, 3).cont();
+      const flat = ordered.reshape(groups, rows * perGroup, regions.length * read);
+      scores = scores === undefined ? flat : scores.concat(flat, 2);
+      region += regions.length;
     }
-    const mask = this.#maskOf(window, perGroup);
     const all = scores as Tensor;
     const capped =
       softcap > 0
@@ -92,15 +110,15 @@ export class ViewInputs {
             .tanh()
             .scale(softcap)
         : all;
-    const weights = capped.softmax({ mask, scale: softcap > 0 ? 1 : scale });
+    const weights = capped.softmax({ mask: this.#maskOf(window, perGroup), scale: softcap > 0 ? 1 : scale });
     let attended: Tensor | undefined;
     let start = 0;
-    for (const [number, { read }] of this.#parts.entries()) {
-      const held = stored[number] as Tensor;
-      const seen = isQuantised(held.dtype) ? held.cast("f32").slice(1, 0, read) : held.slice(1, 0, read).cast("f32");
-      const share = seen.outerSum(weights.slice(2, start, read).transpose());
+    for (const [part, { regions, read }] of this.#parts.entries()) {
+      const count = regions.length * read;
+      const seen = packed(this.#read((stored[part] as Stored).values, part)).reshape(groups, count, width);
+      const share = seen.outerSum(weights.slice(2, start, count).transpose());
       attended = attended === undefined ? share : attended.add(share);
-      start += read;
+      start += count;
     }
     return (attended as Tensor)
       .reshape(groups, rows, perGroup * width)
@@ -109,17 +127,44 @@ export class ViewInputs {
       .reshape(rows, heads * width);
   }
 
+  /** Those of the new rows [R, K, D] that go to a part are written there; gives its memory [K, slots, D]. */
+  #write(memory: Tensor, rows: Tensor, part: number): Tensor {
+    const place = this.#places[part];
+    if (place === undefined) return this.#graph.use(memory);
+    const [count = 1, groups = 1, width = 1] = rows.shape;
+    const chosen =
+      place.rows === undefined
+        ? rows
+        : packed(rows)
+            .reshape(count, groups * width)
+            .getRows(place.rows)
+            .reshape(place.rows.size(0), groups, width);
+    return memory.setRows(place.slots, chosen.permute(1, 0, 2));
+  }
+
+  /** What is read of a part: [K, regions, read, D]. */
+  #read(memory: Tensor, part: number): Tensor {
+    const { regions, size, read } = this.#parts[part] as ViewRows["parts"][number];
+    const whole = isQuantised(memory.dtype) && read < size ? memory.cast("f32") : memory;
+    const [groups = 1, slots = 1, width = 1] = whole.shape;
+    return whole
+      .reshape(groups, slots / size, size, width)
+      .slice(1, 0, regions.length)
+      .slice(2, 0, read);
+  }
+
   fill({ views }: Segment): void {
     const { memory, parts, keyPositions, queryPositions, visible } = mustHave(views);
     // The graph may be an older one of the same form, made for another sequence.
     memory.rotations = this.#rotations;
     this.#graph.host<Int32Array>(this.#keyPositions).set(keyPositions);
     this.#graph.host<Int32Array>(this.#queryPositions).set(queryPositions);
-    for (const [number, { slots }] of parts.entries()) {
-      const input = this.#slots[number];
-      if (input === undefined) continue;
-      const target = this.#graph.host<BigInt64Array>(input);
+    for (const [part, { slots, rows }] of parts.entries()) {
+      const place = this.#places[part];
+      if (place === undefined) continue;
+      const target = this.#graph.host<BigInt64Array>(place.slots);
       for (const [row, slot] of slots.entries()) target[row] = BigInt(slot);
+      if (place.rows !== undefined) this.#graph.host<Int32Array>(place.rows).set(rows);
     }
     for (const [window, { mask, perGroup }] of this.#masks) {
       const target = this.#graph.host<Uint16Array>(mask);
@@ -130,7 +175,7 @@ export class ViewInputs {
   #maskOf(window: number, perGroup: number): Tensor {
     let found = this.#masks.get(window);
     if (found === undefined) {
-      const read = this.#parts.reduce((sum, part) => sum + part.read, 0);
+      const read = widthOf(this.#parts);
       const mask = this.#graph.input(`view mask ${this.#name} ${window}`, "f16", [this.#rows * perGroup, read]);
       found = { mask, perGroup };
       this.#masks.set(window, found);
@@ -154,9 +199,10 @@ function fillViewMask(
   { parts, queryPositions, visible, rows, perGroup, window }: MaskSetting,
 ): void {
   mask.fill(forbidden);
-  const width = parts.reduce((sum, { read }) => sum + read, 0);
+  const width = widthOf(parts);
+  const reads = parts.flatMap(({ regions, read }) => regions.map(() => read));
   let start = 0;
-  for (const [number, { read }] of parts.entries()) {
+  for (const [number, read] of reads.entries()) {
     for (let row = 0; row < rows; row++) {
       const at = number * rows + row;
       const oldest = window > 0 ? Math.max(0, (queryPositions[at] as number) - window + 1) : 0;
@@ -169,6 +215,15 @@ function fillViewMask(
     }
     start += read;
   }
+}
+
+function regionsOf(parts: ViewRows["parts"]): number {
+  return parts.reduce((sum, { regions }) => sum + regions.length, 0);
+}
+
+/** Entries that are read of all parts. */
+function widthOf(parts: ViewRows["parts"]): number {
+  return parts.reduce((sum, { regions, read }) => sum + regions.length * read, 0);
 }
 
 function mustHave(views: ViewRows | undefined): ViewRows {

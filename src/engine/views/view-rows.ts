@@ -7,27 +7,28 @@ import type { BlockMemory } from "./block-memory.js";
  *  a block's keys are stored rotated by their index in the block, so a query at position P of its view meets a block that begins at
  *  o as if it stood at P - o. */
 
-/** A block that rows of the request read or write. */
+/** A memory that rows of the request read or write: the sequence's own, which is one block, or a pool of them. */
 export interface ViewPart {
-  readonly block: number;
   readonly store: KeyValueStore;
-  /** New rows that go to it: so many, beginning with row `first` of the request, to these slots. */
-  readonly first: number;
-  readonly rows: number;
-  readonly slots: Int32Array;
-  /** Entries that attention reads; the mask forbids those that are not there. */
+  /** Block by region; undefined where a region is free. */
+  readonly regions: readonly (number | undefined)[];
+  /** Slots of a region. */
+  readonly size: number;
+  /** Of them, attention reads the first; the mask forbids those that are not there. */
   readonly read: number;
+  /** Rows of the request that go here, and their slots. */
+  readonly rows: Int32Array;
+  readonly slots: Int32Array;
 }
 
 export interface ViewRows {
   readonly memory: BlockMemory;
-  /** Ascending by what is read. */
   readonly parts: readonly ViewPart[];
   /** i32 [R]: index of a row in its own block. */
   readonly keyPositions: Int32Array;
-  /** i32 [parts, R]: position of a row counted from where a block begins in its view. */
+  /** i32 [regions of all parts, R]: position of a row counted from where a block begins in its view. */
   readonly queryPositions: Int32Array;
-  /** i32 [parts, R]: first entries of a block that a row sees; 0 where the block is not in its view. */
+  /** The same form: first entries of a block that a row sees; 0 where the block is not in its view. */
   readonly visible: Int32Array;
 }
 
@@ -69,19 +70,12 @@ export function checkViews(memory: BlockMemory, { of, views }: Views, rows: numb
 export function placeRows(memory: BlockMemory, { of, views }: Views, rows: number): ViewRows {
   const groups = rowGroups(memory, of, views);
   const lengths = lengthsAfter(memory, groups);
-  const written = new Map(groups.map((group) => [group.block, group]));
-  const parts = [...lengths].flatMap(([block, length]): ViewPart[] => {
-    if (length === 0) return [];
-    const store = memory.store(block);
-    const group = written.get(block);
-    const slots = group === undefined ? new Int32Array(0) : memory.reserve(block, group.rows);
-    const read = readOf(length, store.capacity);
-    return [{ block, store, first: group?.first ?? 0, rows: group?.rows ?? 0, slots, read }];
-  });
-  parts.sort((a, b) => a.read - b.read || a.block - b.block);
+  const slots = new Map(groups.map(({ block, rows }) => [block, memory.reserve(block, rows)]));
+  const parts = partsOf(memory, groups, lengths, slots);
+  const regions = parts.flatMap((part) => part.regions);
   const keyPositions = new Int32Array(rows);
-  const queryPositions = new Int32Array(parts.length * rows);
-  const visible = new Int32Array(parts.length * rows);
+  const queryPositions = new Int32Array(regions.length * rows);
+  const visible = new Int32Array(regions.length * rows);
   for (const { view, block, first, rows: count } of groups) {
     const starts = new Map<number, number>();
     let start = 0;
@@ -94,15 +88,36 @@ export function placeRows(memory: BlockMemory, { of, views }: Views, rows: numbe
       const index = before + row;
       keyPositions[first + row] = index;
       const position = (starts.get(block) ?? 0) + index;
-      for (const [number, part] of parts.entries()) {
-        const begins = starts.get(part.block);
+      for (const [number, owner] of regions.entries()) {
+        const begins = owner === undefined ? undefined : starts.get(owner);
         if (begins === undefined) continue;
         queryPositions[number * rows + first + row] = position - begins;
-        visible[number * rows + first + row] = part.block === block ? index + 1 : (lengths.get(part.block) ?? 0);
+        visible[number * rows + first + row] = owner === block ? index + 1 : (lengths.get(owner as number) ?? 0);
       }
     }
   }
   return { memory, parts, keyPositions, queryPositions, visible };
+}
+
+/** Pools first: what is longest is joined on last. */
+function partsOf(
+  memory: BlockMemory,
+  groups: readonly RowGroup[],
+  lengths: ReadonlyMap<number, number>,
+  slots: ReadonlyMap<number, Int32Array>,
+): ViewPart[] {
+  const { first } = memory;
+  const places = [...memory.pools.map(({ store, owners, size }) => ({ store, regions: owners, size }))];
+  places.push({ store: first, regions: [0], size: first.capacity });
+  return places.flatMap(({ store, regions, size }): ViewPart[] => {
+    const longest = Math.max(0, ...regions.map((block) => (block === undefined ? 0 : (lengths.get(block) ?? 0))));
+    if (longest === 0) return [];
+    const own = groups.filter(({ block }) => regions.includes(block));
+    const rows = own.flatMap(({ first, rows }) => Array.from({ length: rows }, (_, row) => first + row));
+    const places = own.flatMap(({ block }) => [...(slots.get(block) as Int32Array)]);
+    const read = readOf(longest, size);
+    return [{ store, regions: [...regions], size, read, rows: Int32Array.from(rows), slots: Int32Array.from(places) }];
+  });
 }
 
 /** Of every block that somebody reads, with the new rows. */
@@ -138,7 +153,7 @@ function rowGroups(memory: BlockMemory, of: Int32Array, views: Views["views"]): 
     const block = view.at(-1) ?? refuse("A view has no blocks.", number);
     if (new Set(view).size !== view.length) refuse("A view holds a block twice.", view);
     if (groups.some((group) => group.block === block)) refuse("Two groups of rows go to one block.", block);
-    for (const each of view) memory.store(each);
+    for (const each of view) memory.lengthOf(each);
     groups.push({ view, block, first, rows: end - first });
     first = end;
   }

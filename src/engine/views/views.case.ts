@@ -30,7 +30,7 @@ export class ViewTrial {
     const open = (size: number) => new KeyValueStore(model.device, { layers, type }, size);
     this.first = open(64);
     this.pass = new ForwardPass(model);
-    this.memory = new BlockMemory(() => this.first, { limit, open: () => open(64) });
+    this.memory = new BlockMemory(() => this.first, { limit, open, close: (store) => this.#closeStore(store) });
   }
 
   open(): number {
@@ -109,6 +109,12 @@ export class ViewTrial {
 
   close(): void {
     this.pass.close();
-    for (const store of [this.first, ...this.memory.opened]) store.close();
+    this.memory.close();
+    this.first.close();
+  }
+
+  #closeStore(store: KeyValueStore): void {
+    this.pass.forget(store);
+    store.close();
   }
 }

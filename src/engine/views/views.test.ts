@@ -55,7 +55,7 @@ describe.each(["llama", "qwen2", "qwen3", "gemma3"] as const)("%s", (architectur
             }
             expect(difference(trial)).toBeLessThan(tolerance);
             const held = trial.blocks.reduce((sum, rows) => sum + rows.length, 0);
-            expect([trial.first, ...trial.memory.opened].reduce((sum, { entries }) => sum + entries, 0)).toBe(held);
+            expect(trial.memory.entriesBeside + trial.first.entries).toBe(held);
             expect(held).toBe(trial.tokens.length);
           } finally {
             trial.close();
