@@ -11,8 +11,8 @@ import {
   writeCheckpoint,
 } from "./checkpoint.js";
 import { Curve, type EvaluationPoint } from "./curve.js";
-import type { DataSource } from "./data/data-source.js";
-import { evaluate } from "./evaluation.js";
+import type { DataSource, EvaluationBatch } from "./data/data-source.js";
+import { type Evaluation, evaluate } from "./evaluation.js";
 import type { TrainableModel } from "./trainable.js";
 import { TrainingPass } from "./training-pass.js";
 import { type StepOptions, TrainingStep } from "./training-step.js";
@@ -108,7 +108,7 @@ class Run {
     const sequences = step.microbatch ?? step.sequences;
     try {
       this.#evaluator =
-        data.evaluation.length === 0
+        data.evaluation.length === 0 || step.trainer !== undefined
           ? undefined
           : new TrainingPass(model, { ...step, sequences, recompute: false, evaluates: true });
     } catch (error) {
@@ -203,8 +203,9 @@ class Run {
   }
 
   async *#evaluate(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent> {
-    if (this.#evaluator === undefined || this.#curve.evaluations.at(-1)?.step === this.done) return;
-    const { loss, accuracy, auxiliary } = await evaluate(this.#evaluator, this.#plan.data.evaluation, signal);
+    const { evaluation } = this.#plan.data;
+    if (evaluation.length === 0 || this.#curve.evaluations.at(-1)?.step === this.done) return;
+    const { loss, accuracy, auxiliary } = await this.#evaluated(evaluation, signal);
     const point = { step: this.done, loss, ...(accuracy === undefined ? {} : { accuracy }) };
     this.#curve.evaluations.push(point);
     if (loss < (this.#best?.loss ?? Number.POSITIVE_INFINITY)) {
@@ -214,6 +215,15 @@ class Run {
       }
     }
     yield { kind: "evaluation", ...point, auxiliary };
+  }
+
+  async #evaluated(batches: readonly EvaluationBatch[], signal: AbortSignal | undefined): Promise<Evaluation> {
+    if (this.#evaluator !== undefined) return evaluate(this.#evaluator, batches, signal);
+    const loss = await this.#step.evaluate(
+      batches.map(({ batch }) => batch),
+      signal,
+    );
+    return { loss: loss ?? Number.NaN, auxiliary: {} };
   }
 
   /** Evaluations since the best one. */

@@ -1,10 +1,11 @@
 import type { z } from "zod";
 import { defineMethod, type MethodDefinition, type MethodFactory, type Part } from "../method.js";
+import type { TrainableModel } from "./trainable.js";
 
-/** A trainer turns batches into updates. Objectives and memory-saving schemes are parts of it; a run is a seed, a folder and a
- *  step number, and resumes from its last checkpoint. */
-export interface Trainer<Batch = TokenBatch> extends Part<"trainer"> {
-  create(run: TrainingRun): TrainerState<Batch>;
+/** A trainer finds the gradients of a batch in its own way: with other memory, other time, another objective. Steps, schedules,
+ *  checkpoints and curves are the loop's. */
+export interface Trainer extends Part<"trainer"> {
+  create(model: TrainableModel, seed: number): TrainerState;
 }
 
 export interface TokenBatch {
@@ -20,26 +21,35 @@ export interface TokenBatch {
   readonly firstPosition?: number;
 }
 
-export interface TrainingRun {
-  readonly seed: number;
-  readonly folder: string;
+export interface TrainerMoment {
+  /** Steps made before: what is drawn by lot depends on it, so that a run which was resumed draws the same. */
+  readonly step: number;
   readonly signal?: AbortSignal;
 }
 
-export interface TrainerState<Batch> {
-  step(batch: Batch): Promise<{ loss: number; gradientNorm: number; tokens: number; figures?: Record<string, number> }>;
-  /** Bytes that `restore` takes back to this very state. */
-  checkpoint(): Promise<Uint8Array>;
-  restore(bytes: Uint8Array): Promise<void>;
+export interface TrainerState {
+  /** Mean loss over the targets and its gradients in the order of the model's parameters; the arrays are overwritten by the next
+   *  call. Figures say how it was done. */
+  gradients(batch: TokenBatch, moment: TrainerMoment): Promise<TrainerResult>;
+  /** Mean loss, forward only. */
+  evaluate(batch: TokenBatch, signal?: AbortSignal): Promise<number>;
   close(): void;
 }
 
-export function trainer<Options extends z.ZodObject, Batch>(
-  definition: MethodDefinition<Options> & { create(options: z.output<Options>, run: TrainingRun): TrainerState<Batch> },
-): MethodFactory<"trainer", Options, Trainer<Batch>> {
+export interface TrainerResult {
+  readonly loss: number;
+  readonly gradients: readonly Float32Array[];
+  readonly figures: Readonly<Record<string, number>>;
+}
+
+export function trainer<Options extends z.ZodObject>(
+  definition: MethodDefinition<Options> & {
+    create(options: z.output<Options>, model: TrainableModel, seed: number): TrainerState;
+  },
+): MethodFactory<"trainer", Options, Trainer> {
   const { create, ...head } = definition;
   return defineMethod({ ...head, kind: "trainer" }, (options, part) => ({
     ...part,
-    create: (run) => create(options, run),
+    create: (model, seed) => create(options, model, seed),
   }));
 }

@@ -2,7 +2,7 @@ import { QuireError } from "../errors.js";
 import type { Optimizer } from "../tensor/optim/optimizer.js";
 import { clipGradients } from "../tensor/optim/schedule.js";
 import type { TrainableModel } from "./trainable.js";
-import type { TokenBatch } from "./trainer.js";
+import type { TokenBatch, Trainer, TrainerState } from "./trainer.js";
 import { type PassOptions, TrainingPass } from "./training-pass.js";
 
 /** One step of training: gradients of a batch, part by part where it is too large for memory, clipped, and handed to the optimiser.
@@ -13,6 +13,10 @@ export interface StepOptions extends Omit<PassOptions, "evaluates"> {
   readonly microbatch?: number;
   /** Largest norm of all gradients together; default 1. */
   readonly clip?: number;
+  /** Finds gradients in another way than from the batch as a whole. */
+  readonly trainer?: Trainer;
+  /** For what a trainer draws by lot. */
+  readonly seed?: number;
 }
 
 export interface StepResult {
@@ -35,7 +39,8 @@ export class TrainingStep {
   readonly optimizer: Optimizer;
   readonly #options: StepOptions;
   readonly #parts: number;
-  readonly #pass: TrainingPass;
+  readonly #pass: TrainingPass | undefined;
+  readonly #trainer: TrainerState | undefined;
   #sums: Float32Array[] | undefined;
 
   constructor(model: TrainableModel, optimizer: Optimizer, options: StepOptions) {
@@ -50,12 +55,13 @@ export class TrainingStep {
     this.optimizer = optimizer;
     this.#options = options;
     this.#parts = sequences / microbatch;
-    this.#pass = new TrainingPass(model, { ...options, sequences: microbatch });
+    this.#trainer = options.trainer?.create(model, options.seed ?? 0);
+    if (this.#trainer === undefined) this.#pass = new TrainingPass(model, { ...options, sequences: microbatch });
   }
 
-  /** Bytes of intermediate results. */
+  /** Bytes of intermediate results; a trainer says itself what it needs. */
   get sizeBytes(): number {
-    return this.#pass.sizeBytes;
+    return this.#pass?.sizeBytes ?? 0;
   }
 
   async step(batch: TokenBatch, learningRate: number, signal?: AbortSignal): Promise<StepResult> {
@@ -78,28 +84,49 @@ export class TrainingStep {
 
   /** Losses and gradients without a step. The arrays are overwritten by the next call. */
   async gradients(batch: TokenBatch, signal?: AbortSignal): Promise<FoundGradients> {
+    const pass = this.#pass;
+    if (pass === undefined) return this.#byTrainer(batch, signal);
     const total = totalWeight(batch);
     const scale = { targetScale: 1 / total, share: 1 / this.#parts };
     if (this.#parts === 1) {
-      const result = await this.#pass.run(batch, scale, signal);
-      return { ...result, gradients: this.#pass.gradients, tokens: countTargets(batch) };
+      const result = await pass.run(batch, scale, signal);
+      return { ...result, gradients: pass.gradients, tokens: countTargets(batch) };
     }
     this.#sums ??= this.model.parameters.map((parameter) => new Float32Array(parameter.elements));
     for (const sum of this.#sums) sum.fill(0);
     let loss = 0;
     const auxiliary: Record<string, number> = {};
     for (let part = 0; part < this.#parts; part++) {
-      const result = await this.#pass.run(partOf(batch, part, this.#pass), scale, signal);
+      const result = await pass.run(partOf(batch, part, pass), scale, signal);
       loss += result.loss;
       for (const [name, value] of Object.entries(result.auxiliary))
         auxiliary[name] = (auxiliary[name] ?? 0) + value / this.#parts;
-      for (const [index, gradient] of this.#pass.gradients.entries()) addTo(this.#sums[index], gradient);
+      for (const [index, gradient] of pass.gradients.entries()) addTo(this.#sums[index], gradient);
     }
     return { loss, auxiliary, gradients: this.#sums, tokens: countTargets(batch) };
   }
 
+  async #byTrainer(batch: TokenBatch, signal: AbortSignal | undefined): Promise<FoundGradients> {
+    const state = this.#trainer as TrainerState;
+    const { figures, ...found } = await state.gradients(batch, { step: this.optimizer.steps, signal });
+    return { ...found, auxiliary: figures, tokens: countTargets(batch) };
+  }
+
+  /** Mean loss over the targets of batches in the trainer's own way; undefined where there is none. */
+  async evaluate(batches: readonly TokenBatch[], signal?: AbortSignal): Promise<number | undefined> {
+    if (this.#trainer === undefined) return undefined;
+    let [losses, targets] = [0, 0];
+    for (const batch of batches) {
+      const total = totalWeight(batch);
+      losses += total * (await this.#trainer.evaluate(batch, signal));
+      targets += total;
+    }
+    return losses / targets;
+  }
+
   close(): void {
-    this.#pass.close();
+    this.#pass?.close();
+    this.#trainer?.close();
   }
 }
 

@@ -17,7 +17,7 @@ export interface ChunkedOptions {
 }
 
 export interface ChunkedResult {
-  /** Mean over the targets; where chunks were left out, an estimate from those learnt from. */
+  /** Mean over the targets; where chunks were left out, over those of the chunks learnt from. */
   readonly loss: number;
   /** In the order of the model's parameters. Overwritten by the next call. */
   readonly gradients: readonly Float32Array[];
@@ -65,31 +65,29 @@ export class ChunkedGradients {
   }
 
   async #sequence(chunks: readonly Chunk[], signal: AbortSignal | undefined) {
-    const answers = new Set<number>();
-    for (const [index, { weights }] of chunks.entries()) if (weights.some((weight) => weight > 0)) answers.add(index);
+    const shares = chunks.map(({ weights }) => weights.reduce((sum, weight) => sum + weight, 0));
+    const answers = new Set([...shares.keys()].filter((index) => (shares[index] ?? 0) > 0));
+    if (answers.size === 0) return { loss: 0, graphBytes: 0, chunks: chunks.length, learnt: 0 };
     const { chosen, lossFactor, hopFactor } = this.#options.choose({ chunks: chunks.length, answers });
     // Nothing has a gradient behind the last target, and nothing is read behind the last chunk that is learnt from.
-    const learnt = chosen.filter((index) => index <= Math.max(-1, ...answers)).reverse();
+    const learnt = chosen.filter((index) => index <= Math.max(...answers)).reverse();
     const [last = 0] = learnt;
     const sums = this.model.parameters.map(({ name }) => this.#sums.tensor(name));
-    let [loss, graphBytes] = [0, 0];
+    let [loss, share, graphBytes] = [0, 0, 0];
     for (const chunk of chunks.slice(0, last))
       graphBytes = Math.max(graphBytes, (await runForward(this.model, chunk, { wantsLoss: false, signal })).bytes);
     for (const index of learnt) {
       const chunk = chunks[index] as Chunk;
       const isLast = index === last;
-      const result = await runBackward(this.model, chunk, {
-        sums,
-        lossFactor,
-        hopFactor: isLast ? 0 : hopFactor,
-        stores: isLast,
-        signal,
-      });
+      const options = { sums, lossFactor, hopFactor: isLast ? 0 : hopFactor, stores: isLast, signal };
+      const result = await runBackward(this.model, chunk, options);
       if (!Number.isFinite(result.loss)) throw diverged(chunk, index, result.loss);
-      loss += lossFactor * result.loss;
+      loss += result.loss;
+      share += shares[index] ?? 0;
       graphBytes = Math.max(graphBytes, result.bytes);
     }
-    return { loss, graphBytes, chunks: chunks.length, learnt: learnt.length };
+    const all = shares.reduce((sum, value) => sum + value, 0);
+    return { loss: share === 0 ? 0 : (loss / share) * all, graphBytes, chunks: chunks.length, learnt: learnt.length };
   }
 
   /** Mean loss over the targets of a batch, forward only. */

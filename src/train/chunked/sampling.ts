@@ -22,8 +22,8 @@ export interface SamplingOptions {
   readonly budget: number;
   /** Limit of the hop factor: bounds the noise, at the price of a small bias. */
   readonly hopCap: number;
-  /** answer-half: chunks that hold rows with targets. */
-  readonly answers?: ReadonlySet<number>;
+  /** Chunks that hold rows with targets; where none of them is chosen nothing would be learnt. */
+  readonly answers: ReadonlySet<number>;
 }
 
 /** All chunks, nothing enlarged: the exact gradient. */
@@ -31,15 +31,32 @@ export function everyChunk(count: number): ChunkChoice {
   return { chosen: [...Array(count).keys()], lossFactor: 1, hopFactor: 1 };
 }
 
+/** Draws until a chunk with targets is among them. Choices without one have no gradient, so that what is left counts as much less as
+ *  they are likely. */
 export function chooseChunks(count: number, options: SamplingOptions, random: RandomStream): ChunkChoice {
   if (options.budget >= count) return everyChunk(count);
-  const factors = samplingFactors(count, options);
-  if (options.sampling === "bernoulli") {
-    const share = options.budget / count;
-    return { ...factors, chosen: everyChunk(count).chosen.filter(() => random.uniform() < share) };
+  const { lossFactor, hopFactor } = samplingFactors(count, options);
+  for (;;) {
+    const chosen = drawChunks(count, options, random);
+    if (!chosen.some((chunk) => options.answers.has(chunk))) continue;
+    return { chosen, hopFactor, lossFactor: lossFactor * (1 - chanceOfNothing(count, options)) };
   }
-  if (options.sampling === "answer-half") return { ...factors, chosen: answerHalf(count, options, random) };
-  return { ...factors, chosen: draw(everyChunk(count).chosen, options.budget, random) };
+}
+
+function drawChunks(count: number, options: SamplingOptions, random: RandomStream): number[] {
+  const all = [...everyChunk(count).chosen];
+  if (options.sampling === "bernoulli") return all.filter(() => random.uniform() < options.budget / count);
+  if (options.sampling === "answer-half") return answerHalf(all, options, random);
+  return draw(all, options.budget, random);
+}
+
+/** How likely a choice holds no chunk with targets, where factors are to be right on average. */
+export function chanceOfNothing(count: number, { sampling, budget, answers }: SamplingOptions): number {
+  if (sampling === "bernoulli") return (1 - budget / count) ** answers.size;
+  if (sampling !== "fixed") return 0;
+  let chance = 1;
+  for (let drawn = 0; drawn < budget; drawn++) chance *= Math.max(0, count - answers.size - drawn) / (count - drawn);
+  return chance;
 }
 
 /** `bernoulli`: every chunk by itself with probability t/k: exact on average for paths of any length. `fixed`: t of k without
@@ -69,8 +86,11 @@ export function samplingFactors(
 }
 
 /** Half of the budget for chunks with targets, half for the others; what one side cannot use goes to the other. */
-function answerHalf(count: number, { budget, answers = new Set() }: SamplingOptions, random: RandomStream): number[] {
-  const all = everyChunk(count).chosen;
+function answerHalf(
+  all: readonly number[],
+  { budget, answers }: Pick<SamplingOptions, "budget" | "answers">,
+  random: RandomStream,
+): number[] {
   const [withTargets, others] = [all.filter((chunk) => answers.has(chunk)), all.filter((chunk) => !answers.has(chunk))];
   const half = Math.ceil(budget / 2);
   const ofAnswers = Math.min(withTargets.length, Math.max(half, budget - others.length));
