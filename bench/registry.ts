@@ -15,6 +15,8 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   selectors: async () => (await import("./selectors/selectors.js")).selectorsBench,
   programs: async () => (await import("./programs/programs.js")).programsBench,
+  "structural-recursion": async () =>
+    (await import("./structural-recursion/structural-recursion.js")).structuralRecursionBench,
   "polygonal-partitions": async () => (await import("./structure/polygonal-partitions.js")).polygonalPartitionsBench,
   "dp-continual": async () => (await import("./structure/dp-continual.js")).dpContinualBench,
   slugger: async () => (await import("./structure/slugger.js")).sluggerBench,
