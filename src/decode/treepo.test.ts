@@ -151,7 +151,7 @@ describe("the tree", () => {
     }
     // 2 + 4 + 8 + 8 segments.
     expect(segments.size).toBe(22);
-    const told = events.filter(({ kind }) => kind === "branch") as { branch: number; tokens: number[] }[];
+    const told = events.filter(({ kind }) => kind === "branch") as unknown as { branch: number; tokens: number[] }[];
     expect(told.map(({ branch }) => branch).sort((a, b) => a - b)).toEqual([...segments.keys()].sort((a, b) => a - b));
     for (const { branch, tokens } of told) expect(segments.get(branch)?.endsWith(tokens.join(" "))).toBe(true);
     expect(events.filter(({ kind }) => kind === "branch-end")).toHaveLength(8);

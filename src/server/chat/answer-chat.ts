@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { EngineResult, JobOptions } from "../engine/client.js";
 import type { ModelText } from "../engine/model-text.js";
 import { badRequest } from "../http/api-error.js";
-import type { Runs } from "../requests/runs.js";
+import type { Run, RunRequest } from "../requests/runs.js";
 import type { FunctionTool } from "./chat-request.js";
 import { type TokenLogprob, tokenLogprob } from "./logprobs.js";
 import { type CalledFunction, callSchema, readCall, type ToolFormat } from "./tool-format.js";
@@ -38,12 +38,13 @@ export interface AnswerEnd {
   readonly cachedTokens: number;
   readonly droppedTokens: number;
   readonly completionTokens: number;
+  readonly answers?: EngineResult["answers"];
   /** Of the last generation. */
   readonly stats: EngineResult["stats"] & { readonly secondsToFirstToken: number; readonly seconds: number };
 }
 
 export interface ChatEngine {
-  readonly runs: Runs;
+  readonly runs: { start(request: RunRequest): Pick<Run, "pieces"> };
   readonly text: ModelText;
 }
 
@@ -115,6 +116,7 @@ async function* generateText(
       return { result, text: opensCall ? text + held : text, opensCall };
     }
     const piece = next.value;
+    if ((piece.channel ?? 0) > 0) continue;
     if (piece.token >= 0 && (task.options.logprobs ?? 0) > 0) logprobs.push(tokenLogprob(piece, engine.text.tokenizer));
     held += piece.text;
     if (bare && held.trimStart().startsWith("{")) {
@@ -208,6 +210,7 @@ function end(result: EngineResult, progress: Progress): AnswerEnd {
     cachedTokens,
     droppedTokens,
     completionTokens,
+    ...(result.answers === undefined ? {} : { answers: result.answers }),
     stats: { ...result.stats, secondsToFirstToken: secondsToFirstToken ?? 0, seconds },
   };
 }

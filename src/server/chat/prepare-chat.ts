@@ -2,6 +2,7 @@ import { readGrammar } from "../../text/grammar/grammar.js";
 import type { JobOptions } from "../engine/client.js";
 import { badRequest } from "../http/api-error.js";
 import { given, samplingOf, stopsOf, withoutUndefined } from "../requests/sampling-fields.js";
+import type { SideBySide } from "../requests/side-by-side.js";
 import type { Service } from "../service.js";
 import { type ChatTask, roomFor } from "./answer-chat.js";
 import type { ChatRequest, FunctionTool } from "./chat-request.js";
@@ -16,6 +17,7 @@ export function prepareChat(
   service: Service,
   request: ChatRequest,
   who: { readonly id: string; readonly user: string; readonly signal: AbortSignal },
+  side?: SideBySide,
 ): ChatTask[] {
   const { text, settings, engine } = service;
   const format = toolFormatOf(text.templateSource);
@@ -27,7 +29,9 @@ export function prepareChat(
   const { contextTokens } = engine.info;
   const maxTokens = roomFor(prompt.length, contextTokens, wanted, settings.defaultMaxTokens, overflow);
   const shape = answerShape(request);
-  return Array.from({ length: request.n ?? 1 }, (_, index) => ({
+  if (side !== undefined && tools.length > 0)
+    throw badRequest("tools: Answers that are drawn side by side call none.", "tools", "unsupported_parameter");
+  return Array.from({ length: side?.answers ?? request.n ?? 1 }, (_, index) => ({
     id: index === 0 ? who.id : `${who.id}-${index}`,
     user: who.user,
     signal: who.signal,
@@ -38,6 +42,7 @@ export function prepareChat(
     mostCalls: request.parallel_tool_calls === false || mustCall ? 1 : mostCalls,
     options: withoutUndefined({
       ...samplingOf(request, index),
+      ...(side === undefined ? {} : { decoder: side.decoder }),
       ...shape,
       stop: stopsOf(request),
       logprobs: request.logprobs === true ? Math.max(1, request.top_logprobs ?? 0) : undefined,

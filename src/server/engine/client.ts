@@ -80,10 +80,12 @@ export interface EnginePiece {
   readonly token: number;
   readonly logProb: number;
   readonly top?: readonly { readonly token: number; readonly logProb: number }[];
+  /** Which of several answers or workers it belongs to; left out: the first. */
+  readonly channel?: number;
 }
 
 /** What a generation gives, without the text: that has gone out in pieces. */
-export type EngineResult = Pick<GenerateResult, "finishReason" | "tokens" | "usage" | "stats">;
+export type EngineResult = Pick<GenerateResult, "finishReason" | "tokens" | "answers" | "usage" | "stats">;
 
 export interface EngineVectors {
   readonly vectors: readonly Float32Array[];

@@ -81,8 +81,8 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: s
     const own = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal]);
     passes.expect(own, job);
     const options = { ...job.options, user: job.user, signal: own };
-    const { finishReason, tokens, usage, stats } = yield* quire.streamTokens(job.prompt, options);
-    return { finishReason, tokens, usage, stats };
+    const { finishReason, tokens, answers, usage, stats } = yield* quire.streamTokens(job.prompt, options);
+    return { finishReason, tokens, ...(answers === undefined ? {} : { answers }), usage, stats };
   }
 
   async function embed(texts: readonly string[], signal?: AbortSignal): Promise<EngineVectors> {

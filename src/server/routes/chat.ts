@@ -1,6 +1,13 @@
 import { randomUUID } from "node:crypto";
 import type { Hono } from "hono";
-import { type AnswerEnd, type AnswerPart, answerChat, type ChatTask, type ToolCall } from "../chat/answer-chat.js";
+import {
+  type AnswerEnd,
+  type AnswerPart,
+  answerChat,
+  type ChatEngine,
+  type ChatTask,
+  type ToolCall,
+} from "../chat/answer-chat.js";
 import { type ChatRequest, parseChatRequest } from "../chat/chat-request.js";
 import type { TokenLogprob } from "../chat/logprobs.js";
 import { prepareChat } from "../chat/prepare-chat.js";
@@ -8,6 +15,7 @@ import { readValue } from "../http/body.js";
 import type { EventWriter } from "../http/event-stream.js";
 import { merged, openAiStream } from "../http/openai-stream.js";
 import { checkParts } from "../requests/sampling-fields.js";
+import { answerNotes, sharedRuns, sideBySide } from "../requests/side-by-side.js";
 import { quireStats, usageOf } from "../requests/usage.js";
 import { type AppEnv, modelNamed, type Service, userOf } from "../service.js";
 
@@ -17,6 +25,7 @@ export function chatRoutes(app: Hono<AppEnv>, service: Service): void {
   app.post("/v1/chat/completions", async (context) => {
     const request = parseChatRequest(await readValue(context, service.settings.maxBodyBytes));
     await checkParts(request);
+    const side = await sideBySide(request);
     const head = {
       id: `chatcmpl-${randomUUID().replaceAll("-", "")}`,
       created: Math.floor(Date.now() / 1000),
@@ -26,8 +35,10 @@ export function chatRoutes(app: Hono<AppEnv>, service: Service): void {
     const user = userOf(context.get("caller"), request);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.req.raw.signal]);
-    const tasks = prepareChat(service, request, { id: head.id, user, signal });
-    const answers = tasks.map((task) => begin(service, task));
+    const tasks = prepareChat(service, request, { id: head.id, user, signal }, side);
+    const { text } = service;
+    const engine = side === undefined ? service : { text, runs: sharedRuns(service.runs, side.answers) };
+    const answers = tasks.map((task) => begin(service, engine, task));
     if (request.stream !== true) return context.json(await whole(head, answers, request));
     return openAiStream(async (events, gone) => {
       gone.addEventListener("abort", () => stop.abort(), { once: true });
@@ -46,9 +57,9 @@ interface Head {
 type Answer = AsyncGenerator<AnswerPart, AnswerEnd>;
 
 /** Takes the first step at once, so that a full queue is a 429 and not an event of a stream. */
-function begin(service: Service, task: ChatTask): Answer {
+function begin(service: Service, engine: ChatEngine, task: ChatTask): Answer {
   service.queue.mustHaveRoom(task.user);
-  const answer = answerChat(service, task);
+  const answer = answerChat(engine, task);
   const first = answer.next();
   first.catch(() => {});
   return (async function* () {
@@ -96,6 +107,7 @@ async function wholeChoice(answer: Answer, index: number, request: ChatRequest) 
         message,
         logprobs: request.logprobs === true ? { content: withTop(logprobs, request), refusal: null } : null,
         finish_reason: next.value.finishReason,
+        ...answerNotes(next.value),
       };
       return { choice, end: next.value };
     }
@@ -143,7 +155,7 @@ async function* chunks(
     const next = await answer.next();
     if (next.done === true) {
       ends[index] = next.value;
-      yield choice(index, {}, next.value.finishReason);
+      yield { ...choice(index, {}, next.value.finishReason), ...answerNotes(next.value) };
       return;
     }
     if (next.value.type === "text") {

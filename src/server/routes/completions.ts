@@ -18,6 +18,7 @@ import {
   stopsOf,
   withoutUndefined,
 } from "../requests/sampling-fields.js";
+import { answerNotes, answersOf, type SideBySide, sideBySide } from "../requests/side-by-side.js";
 import { quireStats, usageOf } from "../requests/usage.js";
 import { type AppEnv, modelNamed, type Service, userOf } from "../service.js";
 
@@ -51,6 +52,8 @@ export function completionRoutes(app: Hono<AppEnv>, service: Service): void {
       throw badRequest("echo: Log probabilities of the prompt are not known here.", "echo", "unsupported_parameter");
     }
     await checkParts(request);
+    const side = await sideBySide(request);
+    const draws = side?.answers ?? request.n ?? 1;
     const head = {
       id: `cmpl-${randomUUID().replaceAll("-", "")}`,
       object: "text_completion",
@@ -60,16 +63,16 @@ export function completionRoutes(app: Hono<AppEnv>, service: Service): void {
     const user = userOf(context.get("caller"), request);
     const stop = new AbortController();
     const signal = AbortSignal.any([stop.signal, context.req.raw.signal]);
-    const jobs = prepare(service, request);
+    const jobs = prepare(service, request, draws);
     service.queue.mustHaveRoom(user);
-    const started = startAll(service, jobs, { id: head.id, user, signal, stop }, request);
+    const started = startAll(service, jobs, { id: head.id, user, signal, stop }, request, side);
     const answers = started.map((run, index) => parts(service, run, index, request, jobs[index]!));
     if (request.stream !== true) {
       const choices = await Promise.all(answers.map(gather));
       return context.json({
         ...head,
         choices: choices.map(({ choice }) => choice),
-        usage: usageOfAll(choices, request.n ?? 1),
+        usage: usageOfAll(choices, draws),
         quire: quireOf(choices[0]!.result),
       });
     }
@@ -82,7 +85,7 @@ export function completionRoutes(app: Hono<AppEnv>, service: Service): void {
       }
       if (request.stream_options?.include_usage !== true) return;
       const made = results.map((result) => ({ result }));
-      await events.json({ ...head, choices: [], usage: usageOfAll(made, request.n ?? 1), quire: quireOf(results[0]!) });
+      await events.json({ ...head, choices: [], usage: usageOfAll(made, draws), quire: quireOf(results[0]!) });
     });
   });
 }
@@ -93,7 +96,7 @@ interface Job {
   readonly draw: number;
 }
 
-function prepare(service: Service, request: CompletionRequest): Job[] {
+function prepare(service: Service, request: CompletionRequest, draws: number): Job[] {
   const { tokenizer } = service.text;
   const { contextTokens } = service.engine.info;
   const grammar = given(request.quire?.grammar);
@@ -107,7 +110,6 @@ function prepare(service: Service, request: CompletionRequest): Job[] {
   if (prompts.length === 0 || prompts.some((prompt) => prompt.length === 0)) {
     throw badRequest("prompt: It is empty.", "prompt");
   }
-  const draws = request.n ?? 1;
   if (prompts.length * draws > 128) throw badRequest("n: At most 128 answers to one request.", "n");
   return prompts.flatMap((prompt) => {
     const wanted = given(request.max_tokens);
@@ -128,23 +130,28 @@ function startAll(
   jobs: readonly Job[],
   who: { readonly id: string; readonly user: string; readonly signal: AbortSignal; readonly stop: AbortController },
   request: CompletionRequest,
-): Run[] {
+  side: SideBySide | undefined,
+): Pick<Run, "pieces">[] {
   try {
-    return jobs.map(({ prompt, maxTokens, draw }, index) =>
-      runs.start({
+    return jobs.flatMap(({ prompt, maxTokens, draw }, index) => {
+      // The first begins the others of its prompt.
+      if (side !== undefined && draw > 0) return [];
+      const run = runs.start({
         id: index === 0 ? who.id : `${who.id}-${index}`,
         user: who.user,
         prompt,
         options: withoutUndefined({
           ...samplingOf(request, draw),
+          ...(side === undefined ? {} : { decoder: side.decoder }),
           grammar: given(request.quire?.grammar),
           stop: stopsOf(request),
           logprobs: given(request.logprobs),
           maxTokens,
         }),
         signal: who.signal,
-      }),
-    );
+      });
+      return side === undefined ? run : answersOf(run, side.answers);
+    });
   } catch (error) {
     who.stop.abort();
     throw error;
@@ -162,6 +169,7 @@ interface Choice {
   readonly index: number;
   logprobs: Logprobs | null;
   finish_reason: string | null;
+  quire?: object;
 }
 
 interface Logprobs {
@@ -173,7 +181,7 @@ interface Logprobs {
 
 async function* parts(
   { text }: Service,
-  run: Run,
+  run: Pick<Run, "pieces">,
   index: number,
   request: CompletionRequest,
   job: Job,
@@ -190,11 +198,12 @@ async function* parts(
     const next = await stream.next();
     if (next.done === true) {
       const logprobs = wantsLogprobs && held.length > 0 ? logprobsOf(held, offset, text.tokenizer) : null;
-      const choice = { text: "", index, logprobs, finish_reason: next.value.finishReason };
+      const choice = { text: "", index, logprobs, finish_reason: next.value.finishReason, ...answerNotes(next.value) };
       yield { choice, result: next.value };
       return;
     }
     const piece = next.value;
+    if ((piece.channel ?? 0) > 0) continue;
     if (piece.token >= 0) held.push(piece);
     if (piece.text === "") continue;
     const logprobs = wantsLogprobs ? logprobsOf(held, offset, text.tokenizer) : null;
@@ -228,6 +237,7 @@ async function gather(answer: AsyncGenerator<Part, void>): Promise<{ choice: Cho
     else {
       whole.text += choice.text;
       whole.finish_reason = choice.finish_reason;
+      if (choice.quire !== undefined) whole.quire = choice.quire;
       whole.logprobs = joined(whole.logprobs, choice.logprobs);
     }
     last = result;
