@@ -12,13 +12,12 @@ export interface ChunkPlace {
   /** Positions `start` to `start + length` of the sequence. */
   readonly start: number;
   readonly length: number;
+  /** Scores of all heads that are in memory at once while gradients are made. */
+  readonly scoresAtOnce: number;
 }
 
-/** Scores of all heads that are in memory at once: 16 MiB each of scores, weights and their gradients. */
-const scoresAtOnce = 2 ** 22;
-
 /** Rows whose scores over `reach` positions are computed together. */
-export function rowsAtOnce(heads: number, reach: number, rows: number): number {
+export function rowsAtOnce(heads: number, reach: number, rows: number, scoresAtOnce: number): number {
   return Math.max(1, Math.min(rows, Math.floor(scoresAtOnce / (heads * reach))));
 }
 
@@ -188,7 +187,7 @@ function backward(
     graph.early(total);
     return total;
   };
-  const most = rowsAtOnce(heads, reach, rows);
+  const most = rowsAtOnce(heads, reach, rows, inputs.place.scoresAtOnce);
   for (let first = 0; first < rows; first += most) {
     const count = Math.min(most, rows - first);
     const block = (x: Tensor): Tensor =>

@@ -12,6 +12,8 @@ import type { ChunkChoice } from "./sampling.js";
 export interface ChunkedOptions {
   /** Tokens of a chunk. */
   readonly chunkSize: number;
+  /** Attention scores in memory at once; default 2²², 16 MiB each of scores, weights and their gradients. */
+  readonly scoresAtOnce?: number;
   /** Which chunks of a sequence are learnt from. */
   choose(sequence: { readonly chunks: number; readonly answers: ReadonlySet<number> }): ChunkChoice;
 }
@@ -51,7 +53,7 @@ export class ChunkedGradients {
     for (let sequence = 0; sequence < batch.sequences; sequence++) {
       const memory = new ChunkMemory(this.model.device, this.model.config, batch.length, true);
       try {
-        const found = await this.#sequence(cut(batch, sequence, memory, this.#options.chunkSize, total), signal);
+        const found = await this.#sequence(cut(batch, sequence, memory, this.#options, total), signal);
         figures.loss += found.loss;
         figures.chunks += found.chunks;
         figures.learnt += found.learnt;
@@ -97,7 +99,7 @@ export class ChunkedGradients {
     for (let sequence = 0; sequence < batch.sequences; sequence++) {
       const memory = new ChunkMemory(this.model.device, this.model.config, batch.length, false);
       try {
-        for (const chunk of cut(batch, sequence, memory, this.#options.chunkSize, total))
+        for (const chunk of cut(batch, sequence, memory, this.#options, total))
           loss += (await runForward(this.model, chunk, { wantsLoss: true, signal })).loss;
       } finally {
         memory.close();
@@ -120,7 +122,15 @@ export class ChunkedGradients {
   }
 }
 
-function cut(batch: TokenBatch, sequence: number, memory: ChunkMemory, size: number, total: number): Chunk[] {
+const usualScores = 2 ** 22;
+
+function cut(
+  batch: TokenBatch,
+  sequence: number,
+  memory: ChunkMemory,
+  { chunkSize: size, scoresAtOnce = usualScores }: ChunkedOptions,
+  total: number,
+): Chunk[] {
   const { tokens, targets, weights, length } = batch;
   const chunks: Chunk[] = [];
   for (let start = 0; start < length; start += size) {
@@ -130,6 +140,7 @@ function cut(batch: TokenBatch, sequence: number, memory: ChunkMemory, size: num
       memory,
       start,
       length: own,
+      scoresAtOnce,
       tokens: tokens.slice(from, from + own),
       targets: targets.slice(from, from + own),
       weights: Float32Array.from({ length: own }, (_, row) => (weights?.[from + row] ?? 1) / total),

@@ -106,8 +106,12 @@ async function runChunk(
 }
 
 /** Room for nodes: a block forward, backward, and the row blocks of its attention. */
-function nodesFor({ config, parameters }: TrainableModel, { start, length }: Chunk, learns: boolean): number {
-  const blocks = Math.ceil(length / rowsAtOnce(config.numHeads, start + length, length));
+function nodesFor(
+  { config, parameters }: TrainableModel,
+  { start, length, scoresAtOnce }: Chunk,
+  learns: boolean,
+): number {
+  const blocks = Math.ceil(length / rowsAtOnce(config.numHeads, start + length, length, scoresAtOnce));
   const layer = learns ? 600 + 40 * blocks : 150;
   return config.numLayers * layer + (learns ? 16 * parameters.length : 0) + 512;
 }
