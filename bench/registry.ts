@@ -12,6 +12,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   chunkers: async () => (await import("./chunk/chunkers.js")).chunkersBench,
   "cache-perplexity": async () => (await import("./cache/cache.js")).cachePerplexityBench,
   "cache-reading": async () => (await import("./cache/reading.js")).cacheReadingBench,
+  longheads: async () => (await import("./cache/longheads.js")).longheadsBench,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   selectors: async () => (await import("./selectors/selectors.js")).selectorsBench,
   programs: async () => (await import("./programs/programs.js")).programsBench,

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Quire } from "../../src/quire.js";
 import { prose } from "../decode/prompts.js";
 import type { Bench, BenchOptions, Check, Column, Findings, Target } from "../lib/report.js";
-import { allPolicies, parseBudgets, parsePolicies } from "./contenders.js";
+import { allPolicies, parseBudgets, parsePolicies, readers } from "./contenders.js";
 import { ResultsSoFar } from "./results-so-far.js";
 import { type Measured, runCases } from "./run-cases.js";
 import { runSpeed } from "./speed.js";
@@ -28,7 +28,7 @@ export const cachePerplexityBench: Bench = {
   },
 };
 
-/** Policies of papers, which the wanted figures are about. */
+/** Policies of papers that free memory. */
 const methods = ["h2o", "cake", "lazy-eviction", "chelsea"];
 
 const columns: Record<string, Column> = {
@@ -90,7 +90,7 @@ async function run(title: string, options: BenchOptions, size: Size): Promise<Fi
     return {
       title: `${title}: ${modelName}, ${text.name}`,
       summary:
-        "Each policy reads the prompt whole, then cuts to the same number of entries per layer and KV head (a share of the prompt; of the whole text for recurrence), then reads on token by token, with the text as it is written, whatever it would have said. The question of needle and key-value comes after the cut. Brackets: 95 % interval by bootstrap over texts or questions. Held and entries are means over the steps, as measured; peak counts the reading of the prompt. Speed: one run each, alone, after the text has been written on for a while (last third of the steps); ratios are of processor time, which other programs on the machine disturb less.",
+        "Each policy reads the prompt whole, then cuts to the same number of entries per layer and KV head (a share of the prompt; of the whole text for recurrence), then reads on token by token, with the text as it is written, whatever it would have said. The question of needle and key-value comes after the cut. Brackets: 95 % interval by bootstrap over texts or questions. Held and entries are means over the steps, as measured (entries: what is read by policies that hold everything, which are spatten, chunkllm, here without adapters, and longheads); peak counts the reading of the prompt. Speed: one run each, alone, after the text has been written on for a while (last third of the steps); ratios are of processor time, which other programs on the machine disturb less.",
       columns,
       rows: [...quality.rows, ...speed.rows],
       ratios,
@@ -182,8 +182,9 @@ function headline(
   speed: Record<string, number>,
   policies: readonly string[],
 ): Record<string, number> {
-  const ran = policies.filter((policy) => methods.includes(policy.split(":")[0] as string));
-  const excess = ran.flatMap((policy) => quality[`excess:perplexity:20 %:${policy}`] ?? []);
+  const named = (names: readonly string[]) => policies.filter((one) => names.includes(one.split(":")[0] as string));
+  const ran = named(methods);
+  const excess = named([...methods, ...readers]).flatMap((policy) => quality[`excess:perplexity:20 %:${policy}`] ?? []);
   const at8k = ran.flatMap((policy) => speed[`decodeVsFull:8k:${policy}`] ?? []);
   return {
     ...(at8k.length > 0 ? { decodeAt8kTenPercentVsFull: Math.min(...at8k) } : {}),

@@ -4,7 +4,13 @@ import { partOf } from "../../src/methods.js";
 
 /** The policies under test: names with options, to which each measurement adds the same number of entries. */
 
-export const allPolicies = ["full", "window", "random", "snapkv", "h2o", "cake", "lazy-eviction", "chelsea"] as const;
+export const allPolicies = [
+  ...["full", "window", "random", "snapkv", "h2o", "cake", "lazy-eviction", "chelsea"],
+  ...["spatten", "chunkllm", "longheads"],
+] as const;
+
+/** These keep everything, and read no more of it than the others keep. */
+export const readers: readonly string[] = ["spatten", "chunkllm", "longheads"];
 
 /** Commas part policies and, inside one, options: "h2o,cake:gamma=0,kernel=1,snapkv" names three. */
 export function parsePolicies(text: string): string[] {
@@ -21,13 +27,23 @@ export function parseBudgets(text: string): number[] {
   return budgets;
 }
 
-/** The policy held to `entries` per layer and KV head. All read the prompt whole before they cut, so that nobody sees less of it. */
-export async function policyWith(choice: string, entries: number): Promise<CachePolicy> {
+/** The policy held to `entries` per layer and KV head, of `length`. All read the prompt whole before they cut, so that nobody sees less
+ *  of it; only longheads is made to read less from the start. */
+export async function policyWith(choice: string, entries: number, length: number): Promise<CachePolicy> {
   const { name, options } = parseMethodString(choice);
   if (name === "full") return partOf("cache", choice);
-  const given: Record<string, unknown> = { budget: entries, ...options };
-  if (name === "window") given["slices"] ??= false;
-  if (name === "lazy-eviction") given["window"] ??= Math.max(1, Math.min(64, Math.floor(entries / 2)));
+  const given: Record<string, unknown> = { ...sizesOf(name, entries, length), ...options };
   const pairs = Object.entries(given).map(([key, value]) => `${key}=${value}`);
   return partOf("cache", `${name}:${pairs.join(",")}`);
+}
+
+function sizesOf(name: string, entries: number, length: number): Record<string, unknown> {
+  // Eight chunks, where so few entries can be parted so.
+  const chunk = Math.max(1, Math.floor(entries / 8));
+  if (name === "window") return { budget: entries, slices: false };
+  if (name === "lazy-eviction") return { budget: entries, window: Math.max(1, Math.min(64, Math.floor(entries / 2))) };
+  if (name === "spatten") return { tokenKeep: entries / length, headKeep: 1 };
+  if (name === "chunkllm") return { budget: entries, local: Math.floor(entries / 2), longest: chunk };
+  if (name === "longheads") return { window: Math.max(3, Math.floor(entries / chunk)) * chunk, chunk };
+  return { budget: entries };
 }

@@ -4,7 +4,7 @@ import type { KeyValueStore } from "../../src/cache/store/key-values.js";
 import { createSampler } from "../../src/decode/sample/sampler.js";
 import type { Engine } from "../../src/engine/engine.js";
 import type { Sequence } from "../../src/engine/sequence.js";
-import { median } from "../lib/statistics.js";
+import { mean, median } from "../lib/statistics.js";
 import { teacherForced } from "./teacher-forced.js";
 
 /** A text read under a cache policy: the prompt in one go, then token by token as written, whatever the model would have said. */
@@ -24,7 +24,7 @@ export interface Outcome {
   readonly hits: number;
   /** 1 for every answer of which each token is a hit, else 0. */
   readonly right: readonly number[];
-  /** Per layer and KV head, mean over the steps. */
+  /** Held per layer and KV head, or read by a policy that holds everything; mean over the steps. */
   readonly entries: number;
   /** Mean over the steps, the most in the last third of them, and the most ever, the reading of the prompt included. */
   readonly bytes: number;
@@ -85,7 +85,7 @@ export async function runForced(engine: Engine, policy: CachePolicy, text: Force
     scored: counts.size,
     hits: hit.size,
     right: answers.map((answer) => Number(answer.every((index) => hit.has(index)))),
-    entries: mean(entries),
+    entries: sequence.stats.cachePolicy["meanEntriesRead"] ?? mean(entries),
     bytes: mean(bytes),
     lateBytes: Math.max(...bytes.slice(late + 1)),
     peakBytes,
@@ -113,8 +113,4 @@ function judged(logits: Float32Array, token: number): { logProb: number; best: n
   let total = 0;
   for (const logit of logits) total += Math.exp(logit - highest);
   return { logProb: (logits[token] as number) - highest - Math.log(total), best };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

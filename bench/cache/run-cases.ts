@@ -54,7 +54,7 @@ export async function runCases(cases: readonly Case[], run: CaseRun): Promise<vo
 
 async function measured(engine: Engine, one: Case, policy: string, budget: number): Promise<Measured> {
   try {
-    return await runForced(engine, await policyWith(policy, entriesOf(one, budget)), one);
+    return await runForced(engine, await policyWith(policy, entriesOf(one, budget), one.length), one);
   } catch (error) {
     if (!isQuireError(error) || error.code === "cancelled") throw error;
     return { failed: error.message };

@@ -30,7 +30,7 @@ export async function runSpeed(text: Int32Array, run: SpeedRun): Promise<void> {
       const key = keyOf(speedId(length), policy, budget);
       if (results.get(key) !== undefined) continue;
       try {
-        const part = await policyWith(policy, entriesOf({ length }, budget));
+        const part = await policyWith(policy, entriesOf({ length }, budget), length);
         // Graphs for these shapes are built and forgotten once before anything is timed.
         await runForced(engine, part, {
           prompt: prompt.subarray(0, Math.min(length, 64)),

@@ -1,6 +1,6 @@
 import { random } from "../ask/random.js";
 import type { Row } from "../lib/report.js";
-import { quantile, type Spread, single } from "../lib/statistics.js";
+import { mean, quantile, type Spread, single } from "../lib/statistics.js";
 import type { Outcome } from "./forced-run.js";
 import { entriesOf, keyOf, type Measured } from "./run-cases.js";
 import { speedId } from "./speed.js";
@@ -167,8 +167,4 @@ function outcome(measured: Measured | undefined): Outcome | undefined {
 
 function mapped({ value, low, high, n }: Spread, change: (value: number) => number): Spread {
   return { value: change(value), low: change(low), high: change(high), n };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

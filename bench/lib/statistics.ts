@@ -40,3 +40,7 @@ export function pairedRatio(ours: readonly number[], theirs: readonly number[]):
     throw new Error("Ratios need as many rounds of one as of the other.");
   return median(ours.map((value, round) => value / (theirs[round] ?? Number.NaN)));
 }
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

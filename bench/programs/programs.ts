@@ -20,7 +20,7 @@ import type { LanguageModel } from "../../src/programs/language-model.js";
 import { memoryReplayLog } from "../../src/programs/replay-log.js";
 import { Quire } from "../../src/quire.js";
 import type { Bench, BenchOptions, Check, Findings, Row } from "../lib/report.js";
-import { median, single, spread } from "../lib/statistics.js";
+import { mean, median, single, spread } from "../lib/statistics.js";
 import { windowErrors } from "./window-errors.js";
 
 /** Tasks taken apart with a small model: for every part size what it costs and how wrong it is, beside what was predicted. */
@@ -226,8 +226,4 @@ function shownCosts({ prefill: [a0, a1, a2], decode: [b0, b1] }: CallCosts): str
 
 function relativeError(predictedValue: number, real: number): number {
   return Math.abs(predictedValue - real) / real;
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 }

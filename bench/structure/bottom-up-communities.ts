@@ -10,7 +10,7 @@ import { bestMatch, samePartition } from "../../src/structure/partition-agreemen
 import { seededRandom } from "../../src/structure/random.js";
 import { recursiveBipartition } from "../../src/structure/recursive-bipartition.js";
 import type { Bench, BenchOptions, Check, Findings, Row } from "../lib/report.js";
-import { single } from "../lib/statistics.js";
+import { mean, single } from "../lib/statistics.js";
 import { cpuSeconds } from "./cpu-seconds.js";
 import { type PhasePoint, phasePicture } from "./phase-picture.js";
 
@@ -201,8 +201,4 @@ function largeGraph(nodesPerLeaf: number, seed: number, progress: (text: string)
     });
   }
   return { rows, groups, seconds, nodes: graph.nodeCount };
-}
-
-function mean(values: readonly number[]): number {
-  return values.length === 0 ? Number.NaN : values.reduce((sum, x) => sum + x, 0) / values.length;
 }

@@ -253,7 +253,7 @@ describe("chunk reader", () => {
   );
 
   it("refuses a budget that does not hold what is always read", () => {
-    const shape = { layers: 2, kvHeads: 2, queryHeads: 4, headDim: 8, managedLayers: [0, 1] };
+    const shape = { layers: 2, kvHeads: 2, queryHeads: 4, headDim: 8, managedLayers: [0, 1], trainedTokens: 512 };
     expect(() => chunkllm({ budget: 192 }).create(shape)).toThrow(/too small/);
     expect(() => chunkllm({ budget: 193 }).create(shape)).not.toThrow();
     expect(() => chunkllm({ adapters: "/nowhere.safetensors" }).create(shape)).toThrow(/cannot be read/);

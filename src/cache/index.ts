@@ -5,6 +5,7 @@ export { chunkllm } from "./chunkllm.js";
 export { full } from "./full.js";
 export { h2o } from "./h2o.js";
 export { lazyEviction } from "./lazy-eviction.js";
+export { longheads } from "./longheads.js";
 export * from "./policy.js";
 export { random } from "./random.js";
 export type * from "./reading/layer-reading.js";

@@ -30,6 +30,7 @@ export function plainShape(shape: Partial<CacheShape> = {}): CacheShape {
     queryHeads: 4,
     headDim: 4,
     managedLayers: Array.from({ length: layers }, (_, layer) => layer),
+    trainedTokens: 8192,
     ...shape,
   };
 }

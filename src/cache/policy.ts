@@ -10,6 +10,8 @@ export interface CachePolicy extends Part<"cache"> {
   readonly needs: PolicyNeeds;
   /** false: what was dropped cannot be rewound, so drafts and prefix reuse work on a clone or are refused. */
   readonly rewinds: boolean;
+  /** Reads are numbered anew, so that no distance is longer than the model was trained for: texts may be longer than that. */
+  readonly renumbers: boolean;
   create(shape: CacheShape): PolicyRun;
 }
 
@@ -33,6 +35,8 @@ export interface CacheShape {
   readonly headDim: number;
   /** Layers the policy may touch; those with a built-in sliding window are left alone. */
   readonly managedLayers: readonly number[];
+  /** Tokens that the model was trained for. */
+  readonly trainedTokens: number;
 }
 
 /** State of one sequence. Hooks return edits; a policy that returns none costs nothing. */
@@ -44,6 +48,8 @@ export interface PolicyRun extends Reader {
   afterStep?(view: CacheView, step: number): Edit[];
   clone(): PolicyRun;
   stats?(): Record<string, number>;
+  /** Rows that the next pass may bring at most. */
+  mostRows?(): number;
 }
 
 /** Read access to the memory as it stands. Arrays are valid until the hook returns. */
@@ -94,14 +100,16 @@ export function cachePolicy<Options extends z.ZodObject>(
   definition: MethodDefinition<Options> & {
     needs?: PolicyNeeds | ((options: z.output<Options>) => PolicyNeeds);
     rewinds?: boolean;
+    renumbers?: boolean;
     create(options: z.output<Options>, shape: CacheShape): PolicyRun;
   },
 ): MethodFactory<"cache", Options, CachePolicy> {
-  const { create, needs = {}, rewinds = false, ...head } = definition;
+  const { create, needs = {}, rewinds = false, renumbers = false, ...head } = definition;
   return defineMethod({ ...head, kind: "cache" }, (options, part) => ({
     ...part,
     needs: typeof needs === "function" ? needs(options) : needs,
     rewinds,
+    renumbers,
     create: (shape) => create(options, shape),
   }));
 }

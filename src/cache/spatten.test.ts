@@ -330,7 +330,7 @@ describe("spatten", () => {
     { refineBelow: Number.NaN },
     { highBits: 12, lowBits: 8 },
   ])("refuses %j", (options) => {
-    const shape = { layers: 2, kvHeads: 2, queryHeads: 4, headDim: 8, managedLayers: [0, 1] };
+    const shape = { layers: 2, kvHeads: 2, queryHeads: 4, headDim: 8, managedLayers: [0, 1], trainedTokens: 512 };
     expect(() => spatten(options).create(shape)).toThrow(/spatten/);
   });
 });

@@ -1,3 +1,4 @@
+import { fixedInput } from "../cache/reading/fixed-input.js";
 import type { Scoring } from "../cache/store/query-ring.js";
 import type { Graph } from "../tensor/graph.js";
 import type { Tensor } from "../tensor/tensor.js";
@@ -115,20 +116,10 @@ export function sumOfRows(graph: Graph, weights: Tensor, groups: number): Tensor
   return weights.reshape(groups, perGroup, entries).outerSum(share).reshape(groups, entries);
 }
 
-const shares = new WeakMap<Graph, Map<string, Tensor>>();
-
-/** The same factor for every row, [groups, rows, 1]: one input a graph for all layers and blocks. */
+/** The same factor for every row, [groups, rows, 1]. */
 function shareOf(graph: Graph, groups: number, rows: number, factor: number): Tensor {
-  let known = shares.get(graph);
-  if (known === undefined) {
-    known = new Map();
-    shares.set(graph, known);
-  }
-  const key = `${groups} ${rows} ${factor}`;
-  let found = known.get(key);
-  if (found === undefined) {
-    found = graph.constant(new Float32Array(groups * rows).fill(factor), [groups, rows, 1], `share ${key}`);
-    known.set(key, found);
-  }
-  return found;
+  return fixedInput(graph, `share ${groups} ${rows} ${factor}`, () => ({
+    values: new Float32Array(groups * rows).fill(factor),
+    shape: [groups, rows, 1],
+  }));
 }

@@ -50,6 +50,11 @@ export class PolicyDriver {
     return this.#options.run;
   }
 
+  /** Rows that the next pass may bring. */
+  get mostRows(): number {
+    return this.#options.run.mostRows?.() ?? Number.POSITIVE_INFINITY;
+  }
+
   /** What the next pass of `rows` rows shall bring. */
   wants(rows: number): Pick<Segment, "stepRow" | "reader"> {
     const { policy, run, store, promptTokens } = this.#options;

@@ -61,6 +61,7 @@ export class PolicyReading {
       scale,
       softcap,
       raw: rawKeys === undefined || plain === undefined ? undefined : { queries: plain.queries, keys: rawKeys },
+      plainQueries: plain?.queries,
       rotate: (x, positions) => rotated.rotate(x, positions),
       usual: tensors.usual,
       ...this.#access(),

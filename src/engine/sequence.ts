@@ -21,6 +21,7 @@ import type { Segment } from "./forward.js";
 import type { FinishReason, Output, OutputPiece } from "./output.js";
 import { type PassObservations, PolicyDriver } from "./policy-driver.js";
 import { BlockMemory, type BlockMemoryOptions } from "./views/block-memory.js";
+import { lastRows } from "./views/view-rows.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
  *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
@@ -371,7 +372,8 @@ export class Sequence {
     this.#advance({
       logits: (row) => {
         if (request.want === "all") return row < start ? (kept[row] as Float32Array) : logits(row - start);
-        if (request.want === "last" && row === request.tokens.length - 1) return logits(0);
+        const last = wantedOf(request, 0, request.tokens.length).indexOf(row);
+        if (request.want === "last" && last >= 0) return logits(last);
         throw new QuireError("bad-input", `The decoder asked for logits of row ${row}, which it did not want.`);
       },
     });
@@ -534,7 +536,8 @@ export class Sequence {
 const mostDraftRows = 64;
 
 /** Indices of the rows of a slice whose logits are wanted. */
-function wantedOf({ want, tokens }: RowsRequest, done: number, rows: number): Int32Array {
+function wantedOf({ want, tokens, sees }: RowsRequest, done: number, rows: number): Int32Array {
+  if (want === "last" && sees?.kind === "views") return lastRows(sees);
   if (want === "all") return Int32Array.from({ length: rows }, (_, row) => row);
   return want === "last" && done + rows === tokens.length ? Int32Array.of(rows - 1) : new Int32Array(0);
 }

@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import type { QuireError } from "../../errors.js";
 import { noise } from "../policy.case.js";
 import { type AdapterShape, mustFit, readChunkAdapters, saveChunkAdapters } from "./chunk-adapters.js";
-import { chooseChunks, chunkSummary } from "./chunk-choice.js";
+import { chooseChunks, chunkSummary } from "./chunk-choice.case.js";
 import { ChunkList, selectChunks } from "./chunk-list.js";
 
 describe("chunks a head chooses", () => {

@@ -24,6 +24,8 @@ export interface LayerReading {
   readonly raw?: { readonly queries: Tensor; readonly keys: Tensor };
   /** The layer's own rotation of x [n, heads, D] to i32 positions [n]. */
   rotate(x: Tensor, positions: Tensor): Tensor;
+  /** f32 [H, R, D], without rotation. */
+  readonly plainQueries?: Tensor;
   /** What the engine would do: [R, H·D]. */
   usual(): Tensor;
   /** An input that `fill` writes before every pass; one of a name a pass, whichever layer asks for it. */

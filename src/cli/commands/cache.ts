@@ -77,7 +77,7 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
     const prompt = quire.tokenizer.encode(text, { bos: true });
     const inspections: CacheInspection[] = [];
     for (const [done, policy] of policies.entries()) {
-      session.progress.show({ phase: policy.label, done, total: policies.length, unit: "policies" });
+      session.progress.show({ phase: policy.label, done, total: policies.length, unit: "texts" });
       const inspection = await inspectCache(quire.engine, prompt, { policy, maxTokens, every, signal: session.signal });
       checkChoice(inspection, { layer, head });
       inspections.push(inspection);

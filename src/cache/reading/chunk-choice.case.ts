@@ -1,7 +1,7 @@
 import { QuireError } from "../../errors.js";
 import { keepTop } from "../choose/keep-top.js";
 
-/** LongHeads: which chunks a head reads for one query, and how they are renumbered. */
+/** LongHeads over plain numbers: which chunks a head reads for one query, how they are renumbered, and what comes of it. */
 
 export interface ChunkChoice {
   /** Whole chunks to read, ascending; the own chunk, up to the query, follows them. */
@@ -67,4 +67,34 @@ function mix(rows: readonly Float32Array[], weights: readonly number[]): Float32
       result[d] = (result[d] as number) + (weights[i] as number) * (row[d] as number);
   }
   return result;
+}
+
+/** Rotary position by pairs of halves, as in `neox`. */
+export function rotated(row: Float32Array, position: number, theta = 10_000): Float32Array {
+  const half = row.length / 2;
+  return row.map((value, d) => {
+    const pair = d % half;
+    const angle = position * theta ** (-pair / half);
+    const other = row[d < half ? d + half : d - half] as number;
+    return value * Math.cos(angle) + (d < half ? -other : other) * Math.sin(angle);
+  });
+}
+
+/** One query over what it reads: keys without rotation, by position. */
+export function renumberedRead(
+  query: Float32Array,
+  keys: readonly Float32Array[],
+  values: readonly Float32Array[],
+  { position, chunk, choice }: { position: number; chunk: number; choice: ChunkChoice },
+): Float32Array {
+  const own = Math.floor(position / chunk) * chunk;
+  const read = choice.chunks.flatMap((one) => Array.from({ length: chunk }, (_, i) => one * chunk + i));
+  for (let at = own; at <= position; at++) read.push(at);
+  const turned = rotated(query, choice.place);
+  const scale = 1 / Math.sqrt(query.length);
+  const logits = read.map((at, place) => scale * dot(turned, rotated(keys[at] as Float32Array, place)));
+  return mix(
+    read.map((at) => values[at] as Float32Array),
+    softmax(logits),
+  );
 }
