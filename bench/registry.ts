@@ -23,4 +23,5 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   slugger: async () => (await import("./structure/slugger.js")).sluggerBench,
   map: async () => (await import("./structure/corpus-map.js")).corpusMapBench,
   "bottom-up-communities": async () => (await import("./structure/bottom-up-communities.js")).bottomUpCommunitiesBench,
+  treepo: async () => (await import("./treepo/treepo.js")).treepoBench,
 };
