@@ -61,7 +61,7 @@ interface ShapeChoice {
 function planOf({ shape, width, depth, branches, draft }: ShapeChoice): ShapePlan {
   switch (shape) {
     case "auto":
-      return autoPlan({ width, depth: depth ?? 15, isFree: engineDraft(draft) === undefined });
+      return autoPlan({ width, depth: depth ?? 15, isFree: draft === "lookup" });
     case "beam":
       return fixedShape({ kind: "beam", width, depth: depth ?? 4 });
     case "constant":

@@ -1,5 +1,5 @@
 import { CallCosts } from "./call-costs.js";
-import type { TreeShape } from "./grow.js";
+import { depthOf, type TreeShape } from "./grow.js";
 import type { RoundOutcome, ShapePlan } from "./plan.js";
 
 /** Chooses each round's shape by what it should bring: tokens expected by what was accepted so far, over the time that such calls
@@ -11,7 +11,7 @@ export interface AutoOptions {
   /** Most nodes a level, and most levels. */
   readonly width: number;
   readonly depth: number;
-  /** The draft costs nothing, so that it can be watched while it is not used. */
+  /** The draft costs next to nothing, so that it can be watched while it is not used. */
   readonly isFree: boolean;
 }
 
@@ -26,14 +26,14 @@ const lossCalls = 1;
 
 export function autoPlan({ width, depth, isFree }: AutoOptions): ShapePlan {
   const costs = new CallCosts();
-  const hits = new HitRates(isFree ? 0.6 : 1);
+  const hits = new HitRates();
   const arms = shapes(width, depth);
   let balance = 0;
   let total = 0;
-  let draftMs = Number.NaN;
+  /** A level of the draft. */
+  let levelMs: number | undefined;
 
-  const draftCost = (levels: number) =>
-    isFree ? 0 : levels * (Number.isNaN(draftMs) ? 0.25 * costs.predict(1) : draftMs);
+  const draftCost = (levels: number) => levels * (levelMs ?? (isFree ? 0 : 0.25 * costs.predict(1)));
   const msOf = ({ width: w, depth: d }: Arm) => costs.predict(1 + w * d) + draftCost(d);
 
   return {
@@ -51,22 +51,30 @@ export function autoPlan({ width, depth, isFree }: AutoOptions): ShapePlan {
         // What a model would have said is known only by asking it: the smallest shape is tried now and then.
         const trial = arms[0]!;
         const mayCost = msOf(trial) - one;
-        return Number.isNaN(draftMs) || balance - mayCost > -allowed ? shapeOf(trial) : undefined;
+        return levelMs === undefined || balance - mayCost > -allowed ? shapeOf(trial) : undefined;
       }
       return best === undefined || balance < -allowed ? undefined : shapeOf(best);
     },
     learn(round) {
-      const isPrompt = round.shape === undefined && round.draftCalls === 0 && round.emitted === 1 && round.rows > 1;
-      costs.observe(round.rows, round.targetMs);
-      if (isPrompt) return;
-      hits.learn(round);
-      if (round.draftCalls > 0) {
-        const ms = round.draftMs / round.draftCalls;
-        // The first one also reads the prompt.
-        draftMs = Number.isNaN(draftMs) ? Math.min(ms, costs.predict(1)) : draftMs + 0.3 * (ms - draftMs);
+      if (round.isPrompt === true) {
+        costs.prompt(round.rows, round.targetMs);
+        return;
       }
-      const isFirstOfModel = !isFree && round.draftCalls > 0 && total === 0;
-      const spent = round.targetMs + (isFirstOfModel ? 0 : round.draftMs);
+      costs.observe(round.rows, round.targetMs);
+      hits.learn(round);
+      const levels = round.shape === undefined ? 0 : depthOf(round.shape);
+      // The first round of a model also reads the prompt; that is the price of having named one, and not counted as a loss.
+      const isFirst = levels > 0 && levelMs === undefined;
+      if (levels > 0) {
+        const ms = round.draftMs / levels;
+        levelMs =
+          levelMs === undefined
+            ? Math.min(ms, costs.predict(1))
+            : levelMs + 0.3 * (Math.min(ms, 3 * levelMs) - levelMs);
+      }
+      // What the machine did meanwhile is not the draft's fault.
+      const expected = costs.predict(round.rows) + draftCost(levels);
+      const spent = Math.min(round.targetMs + (isFirst ? 0 : round.draftMs), 2 * expected);
       balance += round.emitted * costs.predict(1) - spent;
       total += spent;
     },
@@ -99,8 +107,8 @@ class HitRates {
   readonly #others = [new Rate(0.12, 4), new Rate(0.08, 4), new Rate(0.05, 4)];
   #streak = 0;
 
-  constructor(trust: number) {
-    this.#first = [0.35, 0.5, 0.6, 0.7, 0.8, 0.9].map((rate) => new Rate(trust * rate, 2));
+  constructor() {
+    this.#first = [0.35, 0.5, 0.6, 0.7, 0.8, 0.9].map((rate) => new Rate(rate, 2));
   }
 
   expected({ width, depth }: Arm): number {

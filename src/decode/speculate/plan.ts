@@ -18,6 +18,8 @@ export interface RoundOutcome {
   /** The first token of the text that was tested against a draft, then the next; true where it was one of those drafted. `draw` says
    *  which of the node's draws it was. */
   readonly tests: readonly { readonly accepted: boolean; readonly draw: number; readonly draws: number }[];
+  /** The call that read the prompt. */
+  readonly isPrompt?: boolean;
   /** Tokens that came out. */
   readonly emitted: number;
   readonly draftCalls: number;

@@ -30,7 +30,7 @@ export function* speculate(
   const unread = prompt.subarray(memory.length);
   const begun = now();
   const result = yield { tokens: unread, want: "last" };
-  plan.learn?.({ ...nothingDrafted, rows: unread.length, targetMs: now() - begun });
+  plan.learn?.({ ...promptOnly, rows: unread.length, targetMs: now() - begun });
   const choice = sampler.next(result.logits(unread.length - 1), memory.length);
   if (context.emit(choice)) return;
   draft.push(prompt);
@@ -50,7 +50,7 @@ export function* speculate(
   }
 }
 
-const nothingDrafted = { shape: undefined, tests: [], emitted: 1, draftCalls: 0, draftMs: 0 } as const;
+const promptOnly = { isPrompt: true, shape: undefined, tests: [], emitted: 1, draftCalls: 0, draftMs: 0 } as const;
 
 function* round(
   context: DecodeContext,
