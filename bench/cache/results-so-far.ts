@@ -56,8 +56,16 @@ async function sourceState(): Promise<string> {
     (await promisify(execFile)("git", args, { cwd: root, maxBuffer: 2 ** 26 })).stdout;
   try {
     const [tree, changes] = await Promise.all([
-      git("rev-parse", "HEAD:src/cache", "HEAD:src/engine", "HEAD:src/models", "HEAD:src/tensor", "HEAD:bench/cache"),
-      git("diff", "HEAD", "--", "src/cache", "src/engine", "src/models", "src/tensor", "bench/cache"),
+      git(
+        "rev-parse",
+        "HEAD:src/cache",
+        "HEAD:src/decode",
+        "HEAD:src/engine",
+        "HEAD:src/models",
+        "HEAD:src/tensor",
+        "HEAD:bench/cache",
+      ),
+      git("diff", "HEAD", "--", "src/cache", "src/decode", "src/engine", "src/models", "src/tensor", "bench/cache"),
     ]);
     return tree + changes;
   } catch {

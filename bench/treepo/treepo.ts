@@ -64,13 +64,13 @@ async function run(options: BenchOptions): Promise<Findings> {
         for (const { name: contender, decoder } of turn) {
           const key = `${width} ${number} ${contender}`;
           const outcome =
-            soFar.get(key) ??
+            (quick ? undefined : soFar.get(key)) ??
             outcomeOf(
               await quire.generate(prompt, { decoder, maxTokens: most, temperature, seed: seed + number }),
               quire.encodeChat(prompt).length,
               right,
             );
-          await soFar.add({ [key]: outcome });
+          if (!quick) await soFar.add({ [key]: outcome });
           const all = outcomes.get(`${width} ${contender}`) ?? [];
           outcomes.set(`${width} ${contender}`, [...all, outcome]);
           progress(`${width} answers, question ${number + 1} of ${asked.length}, ${contender}: ${outcome.rows} rows`);
