@@ -89,7 +89,8 @@ export function plainMor(
 
   const entered: number[][] = [];
   let [routerLoss, balance, z] = [0, 0, 0];
-  if (router.kind === "expert") {
+  if (router.kind === "none") for (let r = 1; r <= recursions; r++) x = pass(x, everyone, r);
+  else if (router.kind === "expert") {
     let active = everyone;
     for (let r = 1; r <= recursions; r++) {
       const scores = new Map(

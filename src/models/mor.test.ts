@@ -7,6 +7,7 @@ import { newTrainable, type Trainable } from "../train/trainable.js";
 import { TrainingPass } from "../train/training-pass.js";
 import { TrainingStep } from "../train/training-step.js";
 import type { MetadataValue } from "../weights/weight-file.js";
+import { preNormModel } from "./blocks/pre-norm-model.js";
 import { capacityOf, type MorConfig, weightSets } from "./mor/config.js";
 import { morForward } from "./mor/forward.js";
 import { mor } from "./mor.js";
@@ -47,6 +48,8 @@ const configurations: Record<string, Fields> = {
   "token, shared entries": { ...base, "router.kind": "token" },
 };
 const names = Object.keys(configurations);
+
+const withoutBiases = preNormModel({ name: "qwen2", rotation: "neox" });
 
 const open: LoadedModel[] = [];
 afterAll(async () => {
@@ -139,6 +142,34 @@ describe("serving a mixture of recursions", () => {
     const changed = await runPasses(model, [[...(texts[0] ?? []).slice(0, 20), 11, 12, 13]]);
     expect(apart(changed.logits[0]?.slice(0, 20) ?? [], alone.logits[0]?.slice(0, 20) ?? [])).toBeLessThan(1e-5);
     expect(changed.depths[0]?.slice(0, 20)).toEqual(alone.depths[0]?.slice(0, 20));
+  });
+
+  it("without a router it is a plain decoder whose layers have the same weights", async () => {
+    const tied = await writeTinyFile(mor, { ...base, block_count: 5, "router.kind": "none" }, { seed: 3 });
+    // Qwen 2 is Llama with another order of what is rotated, and biases that files may leave out.
+    const plain = await writeTinyFile(
+      withoutBiases,
+      { ...base, block_count: 5 },
+      {
+        seed: 3,
+        change: (name, values) => {
+          const layer = /^blk\.(\d)\./.exec(name)?.[1];
+          if (layer === undefined) return;
+          const set = [0, 1, 1, 1, 2][Number(layer)];
+          values.set(tied.tensors.get(name.replace(/^blk\.\d/, `blk.${set}`)) ?? []);
+        },
+      },
+    );
+    const [ours, theirs] = await Promise.all(
+      [tied.path, plain.path].map(async (file) => {
+        const model = await loadModel(file, { device: "cpu", threads: 1 });
+        open.push(model);
+        return (await runPasses(model, [text(21)])).logits[0] ?? [];
+      }),
+    );
+    const expected = plainMor(tied.config, tied.tensors, text(21), "above zero");
+    expect(apart(ours ?? [], expected.logits)).toBeLessThan(1e-5);
+    expect(apart(ours ?? [], theirs ?? [])).toBeLessThan(1e-5);
   });
 
   it("choosing the largest scores lets later tokens decide", async () => {

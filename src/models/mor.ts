@@ -39,5 +39,6 @@ export const mor: Architecture<MorConfig> = {
     const compact = config.router.kind === "expert" && config.kv === "recursion";
     return morForward(config, weights, batch, compact ? "compact" : "masked");
   },
-  stages: morStages,
+  // Where nothing is chosen, one graph does.
+  stages: (config) => (config.router.kind === "none" ? undefined : morStages(config)),
 };

@@ -23,8 +23,8 @@ export interface MorConfig extends ModelConfig {
 }
 
 export interface RouterConfig {
-  /** "expert": each recursion chooses its rows. "token": each row chooses its depth. */
-  readonly kind: "expert" | "token";
+  /** "expert": each recursion chooses its rows. "token": each row chooses its depth. "none": all go through all recursions. */
+  readonly kind: "expert" | "token" | "none";
   readonly net: "linear" | "mlp";
   readonly gate: "sigmoid" | "tanh" | "identity" | "softmax";
   /** Scale of the gate. */
@@ -56,7 +56,7 @@ export function readMorConfig(file: WeightFile): MorConfig {
     });
   }
   const recursions = reader.integer(["recursions"], { max: 64 });
-  const kind = oneOf("router.kind", ["expert", "token"], "expert");
+  const kind = oneOf("router.kind", ["expert", "token", "none"], "expert");
   const sharing = reader.text(["sharing"], "middle-cycle");
   if (sharing !== "middle-cycle" && sharing !== "cycle")
     wrong("sharing", sharing, "middle-cycle or cycle: a router needs whole recursions", "unsupported");
@@ -67,8 +67,8 @@ export function readMorConfig(file: WeightFile): MorConfig {
   const router = {
     kind,
     net: oneOf("router.net", ["linear", "mlp"], "linear"),
-    gate: oneOf("router.gate", ["sigmoid", "tanh", "identity", "softmax"], kind === "expert" ? "sigmoid" : "softmax"),
-    alpha: reader.number(["router.alpha"], kind === "expert" ? 0.1 : 1),
+    gate: oneOf("router.gate", ["sigmoid", "tanh", "identity", "softmax"], kind === "token" ? "softmax" : "sigmoid"),
+    alpha: reader.number(["router.alpha"], kind === "token" ? 1 : 0.1),
     temperature: reader.number(["router.temperature"], 1),
     gating: oneOf("router.gating", ["weighted", "additive"], "weighted"),
   };
@@ -83,11 +83,11 @@ export function readMorConfig(file: WeightFile): MorConfig {
   const falls = capacity.every((share, r) => share > 0 && share <= 1 && share <= (capacity[r - 1] ?? 1));
   if (!falls || capacity.length !== recursions)
     wrong("capacity", capacity, `${recursions} shares within 0 and 1, none above the one before`);
-  const cache = reader.text(["kv"], kind === "expert" ? "recursion" : "shared");
+  const cache = reader.text(["kv"], kind === "token" ? "shared" : "recursion");
   if (cache !== "recursion" && cache !== "shared") wrong("kv", cache, "recursion or shared", "unsupported");
   const kv = cache as MorConfig["kv"];
-  if (kv === "shared" && (capacity[0] as number) < 1)
-    wrong("kv", kv, "a first capacity of 1, because all rows read the entries of the first recursion");
+  if (kv === "shared" && (kind === "none" || (capacity[0] as number) < 1))
+    wrong("kv", kv, "a router, and a first capacity of 1, because all rows read the entries of the first recursion");
   return {
     ...base,
     numLayers: sharedLayers * recursions + outer,
@@ -127,5 +127,6 @@ export function lastMemoryLayer({ recursions, sharedLayers, kv }: MorConfig): nu
 
 /** Whether rows are chosen for a recursion, or all go. */
 export function chooses({ capacity, router }: MorConfig, r: number): boolean {
+  if (router.kind === "none") return false;
   return router.kind === "token" ? r > 1 : (capacity[r - 1] as number) < 1;
 }

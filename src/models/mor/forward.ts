@@ -16,7 +16,8 @@ export function morForward(config: MorConfig, weights: Weights, batch: Batch, fo
   const model = { config, weights, batch, rope: ropeOptions(config.rotary, weights) };
   let x = batch.graph.use(weights.get("token_embd.weight")).getRows(batch.tokens);
   if (config.outerLayers) x = llamaBlock(x, model, { set: 0, layer: 0 });
-  if (config.router.kind === "token") x = byToken(model, x);
+  if (config.router.kind === "none") for (let r = 1; r <= config.recursions; r++) x = morRecursion(model, x, r);
+  else if (config.router.kind === "token") x = byToken(model, x);
   else x = form === "compact" ? byExpertCompact(model, x) : byExpertMasked(model, x);
   return morHead(model, x);
 }

@@ -41,6 +41,7 @@ function routerWeights({ router, recursions, hiddenSize: c }: MorConfig): Weight
     from: [name],
     ...{ shape, use: "vector", optional },
   });
+  if (router.kind === "none") return [];
   if (router.kind === "expert")
     return Array.from({ length: recursions }, (_, index) => request(`router.${index + 1}.weight`, [1, c]));
   const bias = request("router.bias", [recursions], true);
