@@ -29,7 +29,7 @@ export interface Decoder extends Part<"decoder"> {
 /** Rows to evaluate. Long requests (a prompt) are cut into slices by the scheduler; the decoder is resumed when all are done. */
 export interface RowsRequest {
   readonly tokens: Int32Array;
-  /** Which rows' logits come back: of the last row, of all, or of none. */
+  /** Which rows' logits come back: of the last row (of views: of each view's last), of all, or of none. */
   readonly want: "last" | "all" | "none";
   /** Who sees whom among these rows. Default: each row sees the whole memory and the rows before it.
    *  "tree": row i sees the memory, itself and its ancestors by `parents` (index of a row of this request, or -1), and its

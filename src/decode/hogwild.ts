@@ -175,7 +175,7 @@ class Team {
     return viewRows(
       live.map((worker) => this.#viewOf(worker)),
       live.map(({ pending }) => pending),
-      "all",
+      "last",
     );
   }
 

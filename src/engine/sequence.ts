@@ -43,6 +43,8 @@ export interface SequenceOptions {
   readonly user: string;
   /** Sequences of different scopes share no prefixes. */
   readonly scope?: string;
+  /** The adapter that it goes through. */
+  readonly adapter?: string;
   /** Leave the memory for a next turn when the sequence is over. */
   readonly keepMemory: boolean;
   /** A token came out: seconds since the request (the first) or since the token before. */
@@ -80,6 +82,7 @@ export interface HeldMemory {
   readonly tokens: Int32Array;
   readonly policyRun: PolicyRun;
   readonly policyLabel: string;
+  readonly adapter?: string;
 }
 
 /** What a sequence begins with, or begins again with. */
@@ -409,7 +412,8 @@ export class Sequence {
   /** The memory for a next turn: tokens whose keys and values are in it. */
   held(): HeldMemory {
     const { store, policy } = this.#mustHaveMemory();
-    return { store, tokens: this.heldTokens, policyRun: policy.run, policyLabel: this.options.policy.label };
+    const { policy: given, adapter } = this.options;
+    return { store, tokens: this.heldTokens, policyRun: policy.run, policyLabel: given.label, adapter };
   }
 
   #mustHaveMemory(): { readonly store: KeyValueStore; readonly policy: PolicyDriver } {

@@ -8,7 +8,7 @@ export interface PoolMemory {
 }
 
 /** Slots of the smallest region. */
-export const smallestRegion = 64;
+export const smallestRegion = 32;
 
 export class BlockPool {
   /** Slots of a region. */

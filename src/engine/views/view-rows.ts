@@ -39,8 +39,18 @@ export type Views = Extract<RowVisibility, { kind: "views" }>;
 
 /** Reads grow in few steps, so that a graph fits many lengths. */
 export function readOf(length: number, capacity: number): number {
-  const step = length <= 256 ? 2 ** Math.max(6, Math.ceil(Math.log2(length))) : Math.ceil(length / 256) * 256;
+  const step =
+    length <= 128 ? 2 ** Math.max(5, Math.ceil(Math.log2(length))) : roundedUp(length, length <= 512 ? 128 : 256);
   return Math.min(step, capacity);
+}
+
+function roundedUp(length: number, step: number): number {
+  return Math.ceil(length / step) * step;
+}
+
+/** The last row of each view. */
+export function lastRows({ of }: Views): Int32Array {
+  return Int32Array.from([...of.keys()].filter((row) => of[row] !== of[row + 1]));
 }
 
 /** Throws where rows cannot be placed. */
