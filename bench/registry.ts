@@ -24,4 +24,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   map: async () => (await import("./structure/corpus-map.js")).corpusMapBench,
   "bottom-up-communities": async () => (await import("./structure/bottom-up-communities.js")).bottomUpCommunitiesBench,
   treepo: async () => (await import("./treepo/treepo.js")).treepoBench,
+  "universal-transformer": async () =>
+    (await import("./universal-transformer/universal-transformer.js")).universalTransformerBench,
 };
