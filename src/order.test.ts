@@ -20,6 +20,7 @@ const order = [
   ["programs"],
   ["methods.ts"],
   ["quire.ts", "chat.ts", "corpus-session.ts", "read-session.ts", "generate-options.ts", "scoring.ts", "index.ts"],
+  ["adapters"],
   ["server"],
   ["cli"],
 ];
