@@ -16,6 +16,8 @@ export interface GenerateOptions extends SamplerOptions {
   cache?: string | CachePolicy;
   /** "prompt-lookup:draft=8", or a part. */
   decoder?: string | Decoder;
+  /** One of the adapters that were opened with the model; null for none, also where one is used by default. */
+  adapter?: string | null;
   /** What to do with a prompt that is longer than the context: fail (default), or leave out tokens of its middle or its beginning;
    *  `usage.droppedTokens` says how many. */
   overflow?: "error" | "drop-middle" | "drop-oldest";

@@ -41,6 +41,10 @@ export interface OpenOptions {
   threads?: number;
   /** Most tokens of prompt and answer together; default the model's limit. More is for cache policies that renumber, as longheads. */
   contextTokens?: number;
+  /** "in-parts": matrices of type q4_1 are multiplied in two parts, which is much faster for several rows at once (prompts, drafts) and
+   *  takes as much memory again; floats are then added in another order than other programs on ggml do, so that greedy texts may part
+   *  from theirs. Default "as-stored". */
+  products?: "as-stored" | "in-parts";
   /** How keys and values are stored: f16 (default), f32 or q8_0. */
   cacheType?: CacheType;
   /** What runs together: "sarathi:budget=512" (default), "sarathi:tbt-target=50", or a part. */
@@ -53,6 +57,10 @@ export interface OpenOptions {
   prefixSharing?: boolean;
   /** Told of every pass, token and end: metrics and live views. */
   observer?: EngineObserver;
+  /** LoRA adapters to open beside the model, by the names under which requests choose them: folders or files in PEFT's layout. */
+  adapters?: Readonly<Record<string, string>>;
+  /** Which of them is used by requests that name none. */
+  adapter?: string;
   /** Use only what is on this machine. */
   offline?: boolean;
   onProgress?(progress: OpenProgress): void;
@@ -95,8 +103,11 @@ export class Quire {
           total: progress.totalBytes,
         }),
     });
+    const adapters = Object.entries(options.adapters ?? {}).map(([name, path]) => ({ name, path }));
     const loaded = await loadModel(resolved.path, {
       ...options,
+      inParts: options.products === "in-parts",
+      adapters,
       onProgress: (done, total) => onProgress?.({ phase: "load", name: resolved.name, done, total }),
     });
     let tokenizer: Tokenizer | undefined;
@@ -289,6 +300,7 @@ export class Quire {
       resume,
       user: options.user,
       scope: options.prefixScope,
+      adapter: options.adapter,
       keepMemory: memory !== undefined,
       watch: options.onDecode,
     });

@@ -160,7 +160,8 @@ export class Admission {
     while (common < sought.length && common < resume.tokens.length && resume.tokens[common] === sought[common])
       common++;
     const usable = options.policy.rewinds || common === resume.tokens.length;
-    if (!usable || common === 0 || resume.policyLabel !== options.policy.label) {
+    const sameWay = resume.policyLabel === options.policy.label && resume.adapter === options.adapter;
+    if (!usable || common === 0 || !sameWay) {
       memory.close(resume.store);
       return undefined;
     }

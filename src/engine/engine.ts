@@ -36,6 +36,8 @@ export interface EngineOptions {
   /** Compute what prompts have in common once; default true. */
   readonly prefixSharing?: boolean;
   readonly observer?: EngineObserver;
+  /** The adapter of sequences that name none. */
+  readonly adapter?: string;
   /** Milliseconds; what passes cost is read from it. Default the clock on the wall. */
   readonly now?: () => number;
 }
@@ -54,6 +56,8 @@ export interface SequenceRequest {
   readonly user?: string;
   /** Sequences of different scopes share no prefixes. */
   readonly scope?: string;
+  /** One of the model's adapters; null: none, also where there is one for all. */
+  readonly adapter?: string | null;
   /** Memory of an earlier sequence; it belongs to the new one from here on. */
   readonly resume?: HeldMemory;
   /** Leave the memory open when the sequence is over, for `held`; give it back with `release`. */
@@ -77,6 +81,7 @@ export class Engine {
   /** Models that decoders draft with; one has to be opened before a sequence starts that names it. */
   readonly drafts: DraftModels;
   observer: EngineObserver;
+  readonly #adapter: string | undefined;
   readonly #admission: Admission;
   readonly #costs: PassCosts | undefined;
   readonly #now: () => number;
@@ -110,6 +115,8 @@ export class Engine {
     this.longestTokens = contextTokens;
     this.maxSequences = maxSequences;
     this.observer = observer;
+    this.#adapter = options.adapter;
+    this.#adapterOf({});
     this.planner = schedule.planner({ maxSequences, costs });
     this.#costs = costs;
     this.#now = options.now ?? (() => performance.now());
@@ -163,9 +170,12 @@ export class Engine {
     const { tokenizer } = this;
     const id = this.#nextId++;
     const { user = "", keepMemory = false } = request;
+    const adapter = this.#adapterOf(request);
+    // Keys and values made through different adapters differ.
+    const scope = adapter === undefined ? request.scope : `${request.scope ?? ""}\n${adapter}`;
     const sequence = new Sequence(id, {
       ...request,
-      ...{ maxTokens, user, keepMemory, tokenizer, draft },
+      ...{ maxTokens, user, keepMemory, tokenizer, draft, adapter, scope },
       blocks: {
         limit: this.contextTokens,
         open: (entries) => this.memory.open(entries),
@@ -178,6 +188,16 @@ export class Engine {
     this.#admission.enter(sequence, request.resume);
     this.#loop ??= this.#run();
     return sequence;
+  }
+
+  #adapterOf({ adapter = this.#adapter }: Pick<SequenceRequest, "adapter">): string | undefined {
+    if (adapter === undefined || adapter === null) return undefined;
+    const { adapters } = this.model;
+    if (adapters !== undefined) return adapters.mustHave(adapter);
+    throw new QuireError("not-found", `There is no adapter called ${adapter}.`, {
+      got: adapter,
+      expected: "no adapter: none was opened with the model",
+    });
   }
 
   /** Ends a sequence that nobody reads any more, and waits until no pass uses its memory. */
@@ -341,7 +361,10 @@ export class Engine {
   async #runPass(draft: DraftModel | undefined, chosen: readonly ChosenRows[]): Promise<void> {
     const admission = this.#admission;
     try {
-      const segments = chosen.map(({ sequence, rows }) => sequence.segment(rows));
+      const segments = chosen.map(({ sequence, rows }) => ({
+        ...sequence.segment(rows),
+        ...(draft === undefined ? { adapter: sequence.options.adapter } : {}),
+      }));
       const result = await (draft?.pass ?? this.pass).run(segments, commonSignal(chosen.map(({ sequence }) => sequence)));
       for (const [index, { sequence, rows, decoding }] of chosen.entries()) {
         if (sequence.over) continue;

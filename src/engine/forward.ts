@@ -7,6 +7,7 @@ import { contiguous } from "../tensor/operand.js";
 import type { Tensor } from "../tensor/tensor.js";
 import type { BranchMemory } from "./branch-memory.js";
 import { classKey, layerClasses } from "./layer-classes.js";
+import { type AdaptedPass, Adapters } from "./memory/adapters.js";
 import type { LoadedModel } from "./model.js";
 import type { SegmentReader } from "./policy-reading.js";
 import { SegmentInputs } from "./segment-inputs.js";
@@ -36,6 +37,8 @@ export interface Segment {
   readonly stepRow?: boolean;
   /** A policy that reads by its own rule. */
   readonly reader?: SegmentReader;
+  /** The adapter that its rows go through. */
+  readonly adapter?: string;
 }
 
 export interface PassResult {
@@ -57,6 +60,7 @@ interface BuiltPass {
   readonly positions: Tensor;
   readonly wanted: Tensor | undefined;
   readonly segments: AnyInputs[];
+  readonly adapted: AdaptedPass | undefined;
   readonly output: Tensor;
   /** Of a stage: what its rows bring along, and what they carry on. */
   readonly carried: Readonly<Record<string, Tensor>>;
@@ -182,7 +186,8 @@ export class ForwardPass {
       const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
     });
-    const key = `${parts.join(" ")} | ${wanted}${stage === undefined ? "" : ` ${stage.stage.name.replaceAll(" ", "-")}`}`;
+    const ofStage = stage === undefined ? "" : ` ${stage.stage.name.replaceAll(" ", "-")}`;
+    const key = `${parts.join(" ")} | ${wanted}${ofStage}${this.model.adapters?.key(segments) ?? ""}`;
     let pass = this.#built.get(key);
     if (pass !== undefined) {
       this.#built.delete(key);
@@ -224,12 +229,13 @@ export class ForwardPass {
   }
 
   #build(segments: readonly Segment[], wantedRows: number, stage?: StagePart): BuiltPass {
-    const { architecture, config, weights, device } = this.model;
+    const { architecture, config, adapters, device } = this.model;
     const observed = segments.reduce(
       (sum, segment) => sum + (segment.views ? ViewInputs.nodes(segment.views) : SegmentInputs.nodes(segment)),
       0,
     );
-    const graph = new Graph(device, { maxNodes: config.numLayers * (40 + observed) + 256 });
+    const nodes = 40 + observed + (adapters === undefined ? 0 : Adapters.nodes);
+    const graph = new Graph(device, { maxNodes: config.numLayers * nodes + 256 });
     try {
       const rows = segments.reduce((sum, { tokens }) => sum + tokens.length, 0);
       const tokens = graph.input("tokens", "i32", [rows]);
@@ -252,6 +258,8 @@ export class ForwardPass {
           ? { afterLayer: (layer: number, x: Tensor) => showLayer(segments, inputs, rows, layer, x) }
           : {}),
       };
+      const adapted = adapters?.forPass(graph, segments);
+      const weights = adapted?.weights ?? this.model.weights;
       const carried: Record<string, Tensor> = {};
       for (const [name, { width }] of Object.entries(stage?.carried ?? {}))
         carried[name] = graph.input(name, "f32", [rows, width]);
@@ -266,7 +274,7 @@ export class ForwardPass {
       graph.compile();
       const output = (outputs[0] as [string, Tensor])[1];
       return {
-        ...{ graph, tokens, positions, wanted, segments: inputs, output, carried },
+        ...{ graph, tokens, positions, wanted, segments: inputs, adapted, output, carried },
         results: Object.fromEntries(outputs),
       };
     } catch (error) {
@@ -294,6 +302,7 @@ export class ForwardPass {
       }
       row += segment.tokens.length;
     }
+    pass.adapted?.fill(segments);
   }
 }
 

@@ -6,6 +6,7 @@ import { elements } from "../tensor/shape.js";
 import { type LoadOptions, loadWeights, type Weights } from "../weights/load.js";
 import { openWeightFile } from "../weights/open-weight-file.js";
 import type { MetadataValue } from "../weights/weight-file.js";
+import { Adapters, type NamedAdapter } from "./memory/adapters.js";
 
 /** A model in memory: its architecture, configuration and weights on a device. It has no state of its own; sequences do. */
 export interface LoadedModel {
@@ -13,6 +14,8 @@ export interface LoadedModel {
   readonly architecture: Architecture;
   readonly config: ModelConfig;
   readonly weights: Weights;
+  /** Beside the weights, for those sequences that ask for one. */
+  readonly adapters?: Adapters;
   readonly device: Device;
   readonly metadata: ReadonlyMap<string, MetadataValue>;
   readonly format: "gguf" | "safetensors";
@@ -24,6 +27,7 @@ export interface LoadedModel {
 export interface ModelOptions extends DeviceOptions, LoadOptions {
   /** A device that is open already, and stays open when the model is closed. */
   readonly on?: Device;
+  readonly adapters?: readonly NamedAdapter[];
 }
 
 export async function loadModel(path: string, options: ModelOptions = {}): Promise<LoadedModel> {
@@ -34,10 +38,14 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
     const requests = architecture.weights(config, file);
     const device = options.on ?? Device.open(options);
     const closeDevice = async () => (options.on === undefined ? device.close() : undefined);
-    let weights: Weights;
+    let weights: Weights | undefined;
+    let adapters: Adapters | undefined;
     try {
       weights = await loadWeights(file, requests, device, options);
+      const named = options.adapters ?? [];
+      if (named.length > 0) adapters = await Adapters.load(named, requests, weights, device);
     } catch (error) {
+      weights?.close();
       await closeDevice();
       throw error;
     }
@@ -46,13 +54,15 @@ export async function loadModel(path: string, options: ModelOptions = {}): Promi
       architecture,
       config,
       weights,
+      adapters,
       device,
       metadata: file.metadata,
       format: file.format,
       parameters: [...file.tensors.values()].reduce((sum, { shape }) => sum + elements(shape), 0),
       close: async () => {
         await closeDevice();
-        weights.close();
+        adapters?.close();
+        weights?.close();
       },
     };
   } finally {
