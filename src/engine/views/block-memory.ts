@@ -3,7 +3,7 @@ import type { MemoryBlocks, RowsRequest } from "../../decode/decoder.js";
 import { QuireError } from "../../errors.js";
 import type { Unrotated } from "../../models/architecture.js";
 import { BlockPool, type PoolMemory, smallestRegion } from "./block-pool.js";
-import { type Move, moveEntries } from "./move-entries.js";
+import { moveEntries } from "./move-entries.js";
 import { checkViews, placeRows, type ViewRows, type Views } from "./view-rows.js";
 
 /** The memory of a sequence as blocks that can be read in several orders at once. Block 0 is the sequence's own memory; the others
@@ -21,6 +21,13 @@ interface Block {
   length: number;
 }
 
+interface QueuedMove {
+  readonly to: number;
+  readonly from: number;
+  readonly count: number;
+  readonly distance: number;
+}
+
 /** Regions that a pool begins with. */
 const firstRegions = 4;
 
@@ -34,7 +41,7 @@ export class BlockMemory implements MemoryBlocks {
   #short: BlockPool | undefined;
   /** What has once been long stays here. */
   #long: BlockPool | undefined;
-  readonly #moves: Move[] = [];
+  readonly #moves: QueuedMove[] = [];
 
   constructor(first: () => KeyValueStore, options: BlockMemoryOptions) {
     this.limit = options.limit;
@@ -112,24 +119,23 @@ export class BlockMemory implements MemoryBlocks {
     const count = this.lengthOf(from);
     const distance = this.lengthOf(to);
     if (from === 0) throw new QuireError("bad-input", "Block 0 cannot be moved.", { got: from });
+    if (this.#moves.some((move) => move.from === to)) {
+      throw new QuireError("bad-input", `Block ${to} is being moved itself.`, { got: to });
+    }
     if (count === 0) return;
-    const toSlot = this.reserve(to, count)[0] as number;
-    const source = this.#block(from);
-    const target = to === 0 ? this.#first : () => this.#block(to).pool.store;
-    this.#moves.push({
-      to: target(),
-      toSlot,
-      from: source.pool.store,
-      fromSlot: source.region * source.pool.size,
-      distance,
-      count,
-    });
-    source.length = 0;
+    this.reserve(to, count);
+    this.#block(from).length = 0;
+    this.#moves.push({ to, from, count, distance });
   }
 
   /** Makes the moves that were asked for. */
   async settle(): Promise<void> {
-    for (const move of this.#moves.splice(0)) await moveEntries(move, this.rotations);
+    for (const { to, from, count, distance } of this.#moves.splice(0)) {
+      const [target, source] = [this.#placeOf(to), this.#placeOf(from)];
+      const toSlot = target.start + distance;
+      const move = { to: target.store, toSlot, from: source.store, fromSlot: source.start, count, distance };
+      await moveEntries(move, this.rotations);
+    }
   }
 
   /** Gives back all memory but the sequence's own. */
@@ -138,6 +144,12 @@ export class BlockMemory implements MemoryBlocks {
     this.#short = undefined;
     this.#long = undefined;
     this.#blocks.length = 0;
+  }
+
+  #placeOf(block: number): { readonly store: KeyValueStore; readonly start: number } {
+    if (block === 0) return { store: this.first, start: 0 };
+    const { pool, region } = this.#block(block);
+    return { store: pool.store, start: region * pool.size };
   }
 
   #block(block: number): Block {
