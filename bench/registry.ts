@@ -26,4 +26,5 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   treepo: async () => (await import("./treepo/treepo.js")).treepoBench,
   "universal-transformer": async () =>
     (await import("./universal-transformer/universal-transformer.js")).universalTransformerBench,
+  mor: async () => (await import("./mor/mor.js")).morBench,
 };

@@ -20,7 +20,9 @@ export interface ArmOptions {
 
 export interface Trained {
   readonly run: OpenedRun;
-  /** Named losses and figures of the last evaluation. */
+  /** Of the last evaluation: its loss. */
+  readonly loss: number;
+  /** And named losses and figures. */
   readonly auxiliary: Readonly<Record<string, number>>;
   /** Processor seconds a step. */
   readonly stepSeconds: number;
@@ -41,17 +43,18 @@ export async function trainArm<Outcome>(
       firstPosition: new RandomStream(recipe.seed ?? 1, `first position ${step}`).below(firstPositions ?? 1),
     });
     let auxiliary: Trained["auxiliary"] = {};
+    let loss = Number.NaN;
     let steps = 0;
     const before = processorSeconds();
     for await (const event of trainingRun({ ...run.plan, data: { ...data, batch } })) {
       if (event.kind === "step") steps++;
       if (event.kind !== "evaluation") continue;
-      auxiliary = event.auxiliary;
+      ({ loss, auxiliary } = event);
       const accuracy = event.accuracy === undefined ? "" : `, ${(100 * event.accuracy).toFixed(0)} % right`;
       progress(`${recipe.name}: step ${event.step} of ${recipe.steps}, loss ${event.loss.toFixed(3)}${accuracy}`);
     }
     const stepSeconds = steps === 0 ? Number.NaN : (processorSeconds() - before) / steps;
-    const outcome = await measure({ run, auxiliary, stepSeconds });
+    const outcome = await measure({ run, loss, auxiliary, stepSeconds });
     await rm(folder, { recursive: true, force: true });
     return outcome;
   } finally {
