@@ -365,7 +365,8 @@ export class Engine {
         ...sequence.segment(rows),
         ...(draft === undefined ? { adapter: sequence.options.adapter } : {}),
       }));
-      const result = await (draft?.pass ?? this.pass).run(segments, commonSignal(chosen.map(({ sequence }) => sequence)));
+      const signal = commonSignal(chosen.map(({ sequence }) => sequence));
+      const result = await (draft?.pass ?? this.pass).run(segments, signal);
       for (const [index, { sequence, rows, decoding }] of chosen.entries()) {
         if (sequence.over) continue;
         const own = (row: number) => result.logits(index, row);

@@ -5,6 +5,7 @@ import { ggml } from "../tensor/ffi/ggml.js";
 import { type Shape, sameShape, sizeBytes } from "../tensor/shape.js";
 import { Storage, type TensorSpec } from "../tensor/storage.js";
 import type { Tensor } from "../tensor/tensor.js";
+import { SplitMatrices } from "./split-q4-1.js";
 import { toFloat32 } from "./to-float32.js";
 import type { TensorEntry, WeightFile } from "./weight-file.js";
 
@@ -47,6 +48,9 @@ export interface Weights {
 }
 
 export interface LoadOptions {
+  /** Matrices may be multiplied in parts where that is faster: floats are then added in another order than other programs on ggml do.
+   *  Such products have no gradients. */
+  readonly inParts?: boolean;
   readonly onProgress?: (loadedBytes: number, totalBytes: number) => void;
   readonly signal?: AbortSignal;
 }
@@ -73,6 +77,8 @@ export async function loadWeights(
   const repacked = placements.filter((placement) => !plain.includes(placement));
   const storages: Storage[] = [];
   const tensors = new Map<string, Tensor>();
+  const splits = new SplitMatrices();
+  const toSplit = options.inParts === true ? splittable(plain, requests, stacks) : new Set<Placement>();
   const totalBytes = placements.reduce((sum, { spec }) => sum + sizeBytes(spec.dtype, spec.shape), 0);
   let loadedBytes = 0;
   try {
@@ -91,13 +97,14 @@ export async function loadWeights(
         throwIfAborted(options.signal);
         const tensor = storage.tensor(placement.spec.name);
         await fill(file, placement, storage, tensor);
-        tensors.set(placement.spec.name, tensor);
+        tensors.set(placement.spec.name, toSplit.has(placement) ? splits.add(device, tensor, storage) : tensor);
         loadedBytes += tensor.sizeBytes;
         options.onProgress?.(loadedBytes, totalBytes);
       }
     }
   } catch (error) {
     for (const storage of storages) storage.close();
+    splits.close();
     throw error;
   }
   for (const { group, name, members } of stacks) {
@@ -110,8 +117,9 @@ export async function loadWeights(
     optional: (name) => tensors.get(name),
     group: (name) => groups.get(name) ?? missing(name),
     has: (name) => tensors.has(name) || groups.has(name),
-    sizeBytes: storages.reduce((sum, storage) => sum + storage.sizeBytes, 0),
+    sizeBytes: storages.reduce((sum, storage) => sum + storage.sizeBytes, splits.sizeBytes),
     close: () => {
+      splits.close();
       for (const storage of storages) storage.close();
     },
   };
@@ -258,10 +266,26 @@ function repackedType(
 ): number | undefined {
   const bufferType = device.repackedBufferTypes[0];
   if (bufferType === undefined || spec.shape.length !== 2) return undefined;
-  const stack = stacks.find(({ name }) => name === spec.name);
-  const name = stack?.members[0]?.name ?? spec.name;
-  if (requests.find((request) => request.name === name)?.use !== "product") return undefined;
+  if (!isOnlyMultiplied(spec, requests, stacks)) return undefined;
   return repackSupported(device, bufferType, spec) ? bufferType : undefined;
+}
+
+/** Matrices that are multiplied faster in two parts. The parts take as much memory as the matrices do, which large models are spared. */
+function splittable(
+  plain: readonly Placement[],
+  requests: readonly WeightRequest[],
+  stacks: readonly Stack[],
+): ReadonlySet<Placement> {
+  const found = plain.filter(({ spec }) => spec.dtype === "q4_1" && isOnlyMultiplied(spec, requests, stacks));
+  const bytes = found.reduce((sum, { spec }) => sum + sizeBytes(spec.dtype, spec.shape), 0);
+  return new Set(bytes <= mostSplitBytes ? found : []);
+}
+
+const mostSplitBytes = 2 ** 29;
+
+function isOnlyMultiplied(spec: TensorSpec, requests: readonly WeightRequest[], stacks: readonly Stack[]): boolean {
+  const name = stacks.find((stack) => stack.name === spec.name)?.members[0]?.name ?? spec.name;
+  return requests.find((request) => request.name === name)?.use === "product";
 }
 
 const supported = new Map<string, boolean>();

@@ -27,7 +27,6 @@ export class LookupDraft implements Draft {
     for (let i = 0; i < tokens.length; i++) this.#seen.push(tokens[i] as number);
   }
 
-  // biome-ignore lint/correctness/useYield: it answers at once
   *propose(nodes: readonly DraftNode[], { count }: ProposalWanted): Generator<never, readonly Proposal[]> {
     return nodes.map((node) => this.continuations(node, count));
   }
@@ -61,7 +60,8 @@ export class LookupDraft implements Draft {
   /** Tokens up to a place of the text that are those at the tail's end. */
   #agreeing(tail: TextTail, at: number): number {
     let agreeing = 0;
-    while (agreeing < mostCompared && agreeing <= at && this.#seen.text[at - agreeing] === tail.at(agreeing)) agreeing++;
+    while (agreeing < mostCompared && agreeing <= at && this.#seen.text[at - agreeing] === tail.at(agreeing))
+      agreeing++;
     return agreeing;
   }
 }

@@ -44,7 +44,8 @@ export class ModelDraft implements Draft {
       request = this.#branchOut(nodes);
     }
     const result = yield request;
-    for (const node of nodes) if (!this.#evaluated.has(node.index)) this.#evaluated.set(node.index, { node, branch: 0 });
+    for (const node of nodes)
+      if (!this.#evaluated.has(node.index)) this.#evaluated.set(node.index, { node, branch: 0 });
     const rowOf = request.want === "all" ? (at: number) => at : () => request.tokens.length - 1;
     return nodes.map((node, at) => proposalOf(node, result.logits(rowOf(at)), wanted));
   }

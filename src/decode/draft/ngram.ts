@@ -34,7 +34,6 @@ export class NgramDraft implements Draft {
     for (let i = 0; i < tokens.length; i++) this.#count(tokens[i] as number);
   }
 
-  // biome-ignore lint/correctness/useYield: it answers at once
   *propose(nodes: readonly DraftNode[], wanted: ProposalWanted): Generator<never, readonly Proposal[]> {
     return nodes.map((node) => proposalOf(node, this.logits(node), wanted));
   }

@@ -1,5 +1,5 @@
-import { loadModel } from "../model.js";
 import { requantised } from "../../weights/requantise.js";
+import { loadModel } from "../model.js";
 import { draftModel } from "./draft-model.js";
 import type { OpenDraft } from "./draft-models.js";
 import { ownMemory } from "./own-memory.js";

@@ -1,7 +1,7 @@
 import { QuireError } from "../../errors.js";
 import { lent, type TinyDraftConfig, tinyDraft, tinyDraftName } from "../../models/tiny-draft.js";
-import { elements } from "../../tensor/shape.js";
 import { rowBytes } from "../../tensor/dtype.js";
+import { elements } from "../../tensor/shape.js";
 import { loadWeights } from "../../weights/load.js";
 import { openWeightFile } from "../../weights/open-weight-file.js";
 import type { TensorEntry, WeightFile } from "../../weights/weight-file.js";
