@@ -67,7 +67,7 @@ export class TrainingPass {
     this.length = length;
     const rows = sequences * length;
     const targets = Math.min(targetRows ?? rows, rows);
-    const graph = new Graph(model.device, { maxNodes, products: options.products });
+    const graph = new Graph(model.device, { maxNodes, products: options.products ?? "f32" });
     this.#graph = graph;
     try {
       const chosen = targets < rows ? graph.input("rows", "i32", [targets]) : undefined;

@@ -1,9 +1,11 @@
-import { need, needDenseRows, needType, refuse } from "../check.js";
+import { isContiguous, need, needDenseRows, needType, refuse } from "../check.js";
+import { cpuFeatures } from "../device.js";
 import { type DType, isQuantised } from "../dtype.js";
 import { ggml } from "../ffi/ggml.js";
 import { safeIndices } from "../indices.js";
 import { contiguous, inGraphOf, node, reduceNeighboursTo } from "../operand.js";
-import type { Tensor } from "../tensor.js";
+import { type Gradient, Tensor } from "../tensor.js";
+import { transposedCopy } from "./transposed-copy.js";
 
 /** Matrix products. ggml multiplies rows with rows, so the basic form is x · weightᵀ, as in a linear layer. */
 
@@ -41,42 +43,67 @@ export function linear(x: Tensor, weight: Tensor): Tensor {
     const rows = contiguous(x).reshape(-1, x.size(-1));
     return rows.linear(weight).reshape(...batch, x.size(-2), weight.size(-2));
   }
-  const rounded = inBf16(x, weight) ? inGraphOf(x, weight).cast("bf16") : weight;
+  const gradient: Gradient = (dy, [wantsX = true, wantsWeight = true]) => [
+    wantsX ? dy.linear(transposedCopy(contiguous(inGraphOf(dy, weight)).cast("f32"))) : undefined,
+    // Quantised weights stay as they are: adapters are trained beside them.
+    wantsWeight && !isQuantised(weight.dtype) ? weightGradient(x, weight, dy) : undefined,
+  ];
+  const products = weight.dtype === "f32" && weight.rank === 2 ? (x.graph ?? weight.graph)?.products : undefined;
+  if (products === "f32" && gainsFromTurns(x, weight))
+    return new Tensor({ ...inTurns(x, weight), op, inputs: [x, weight], gradient });
+  const rounded = products === "bf16" ? inGraphOf(x, weight).cast("bf16") : weight;
   return node({
     op,
     inputs: [x, weight],
     dtype: "f32",
     shape: [...batch, x.size(-2), weight.size(-2)],
     build: (context) => ggml().ggml_mul_mat(context, rounded.pointer, x.pointer),
-    gradient: (dy, [wantsX = true, wantsWeight = true]) => [
-      wantsX ? dy.linear(contiguous(inGraphOf(dy, weight)).cast("f32").transpose().cont()) : undefined,
-      // Quantised weights stay as they are: adapters are trained beside them.
-      wantsWeight && !isQuantised(weight.dtype) ? weightGradient(x, weight, dy) : undefined,
-    ],
+    gradient,
   });
 }
 
-/** Whether this graph multiplies such matrices in bf16. Attention's products, with their leading axes, stay as they are. */
-function inBf16(x: Tensor, weight: Tensor): boolean {
-  const graph = x.graph ?? weight.graph;
-  return graph?.products === "bf16" && weight.dtype === "f32" && weight.rank === 2 && weight.owner.repacked !== true;
+/** With f32 rows that lie end to end, ggml takes a blocked kernel whose compiled form for AVX-512 writes its sums to memory after
+ *  every step. Looked at as two interleaved halves the same rows do not lie end to end, and the plain kernel that it then takes is a
+ *  fifth faster from some length of rows on. */
+function gainsFromTurns(x: Tensor, weight: Tensor): boolean {
+  const fits = x.rank === 2 && x.size(0) % 2 === 0 && isContiguous(x) && weight.owner.repacked !== true;
+  return fits && x.size(1) >= longRow && blockedIsSlow();
+}
+
+const longRow = 256;
+let slow: boolean | undefined;
+
+function blockedIsSlow(): boolean {
+  slow ??= cpuFeatures().has("AVX512");
+  return slow;
+}
+
+function inTurns(x: Tensor, weight: Tensor): Tensor {
+  const rows = x.size(0);
+  const halves = x.reshape(rows / 2, 2, x.size(1)).permute(1, 0, 2);
+  const product = node({
+    op: "linear",
+    inputs: [halves, weight],
+    dtype: "f32",
+    shape: [2, rows / 2, weight.size(0)],
+    build: (context) => ggml().ggml_mul_mat(context, weight.pointer, halves.pointer),
+    gradient: "the product that is made of it has one",
+  });
+  return product.permute(1, 0, 2).cont().reshape(rows, weight.size(0));
 }
 
 function weightGradient(x: Tensor, weight: Tensor, dy: Tensor): Tensor {
   const isMatrix = weight.rank === 2;
   const rows = (tensor: Tensor): Tensor => (isMatrix ? contiguous(tensor).reshape(-1, tensor.size(-1)) : tensor);
   return reduceNeighboursTo(
-    rows(dy)
-      .transpose()
-      .cont()
-      .linear(rows(inGraphOf(dy, x)).transpose().cont()),
+    transposedCopy(rows(contiguous(dy))).linear(transposedCopy(rows(contiguous(inGraphOf(dy, x))))),
     weight,
   );
 }
 
 /** x [..., n, k] · other [..., k, m] = f32 [..., n, m] */
 export function matmul(x: Tensor, other: Tensor): Tensor {
-  return linear(x, inGraphOf(x, other).transpose().cont());
+  return linear(x, transposedCopy(inGraphOf(x, other)));
 }
 
 /** Sum over n of the products of row n of `other` with row n of x: otherᵀ · x. x [..., n, m] with [..., n, p] gives f32 [..., p, m].
