@@ -15,6 +15,7 @@ import { pageRoutes } from "./routes/page.js";
 import { responseRoutes } from "./routes/responses.js";
 import { stateRoutes } from "./routes/state.js";
 import { tokenRoutes } from "./routes/tokens.js";
+import { watchRoutes } from "./routes/watch.js";
 import type { AppEnv, Service } from "./service.js";
 
 /** All routes as one function from request to response. It listens to nothing: `listen.ts` puts it on a port, tests call it. */
@@ -49,6 +50,7 @@ export function createApp(service: Service): Hono<AppEnv> {
   responseRoutes(app, service);
   embeddingRoutes(app, service);
   tokenRoutes(app, service);
+  watchRoutes(app, service);
   methodRoutes(app);
   fileRoutes(app, service);
   corpusRoutes(app, service);

@@ -7,6 +7,7 @@ import { addFile, createCorpus } from "./routes/corpora.js";
 import { embeddingRequest } from "./routes/embeddings.js";
 import { responseRequest } from "./routes/responses.js";
 import { detokenizeRequest, tokenizeRequest } from "./routes/tokens.js";
+import { inspectRequest, watchRequest } from "./routes/watch.js";
 import type { AppEnv, Service } from "./service.js";
 
 /** GET /openapi.json: the API as a document. Bodies come from the schemas that check them, so the two cannot differ. */
@@ -35,6 +36,13 @@ const operations: readonly Operation[] = [
   { method: "post", path: "/v1/embeddings", summary: "Texts to vectors", body: embeddingRequest },
   { method: "post", path: "/v1/tokenize", summary: "Text to tokens", body: tokenizeRequest },
   { method: "post", path: "/v1/detokenize", summary: "Tokens to text", body: detokenizeRequest },
+  {
+    method: "post",
+    path: "/v1/decoders/watch",
+    summary: "Generate, and tell what the decoder does, as events",
+    body: watchRequest,
+  },
+  { method: "post", path: "/v1/cache/inspect", summary: "What cache policies keep of a text", body: inspectRequest },
   { method: "get", path: "/v1/server", summary: "What runs here, and how it is" },
   { method: "get", path: "/v1/usage", summary: "Usage by tenant and document, with noise" },
   { method: "get", path: "/v1/methods", summary: "The catalogue of methods" },

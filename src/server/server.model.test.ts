@@ -54,6 +54,49 @@ describe("quire serve", () => {
     expect(text.join("")).toBe(whole);
   });
 
+  it("tells what a decoder drafts, branches and writes at once", async () => {
+    const watched = async (body: object): Promise<Json[]> => {
+      const prompt = "Repeat: one two three one two three one two three one two";
+      const response = await post("/v1/decoders/watch", { prompt, max_tokens: 24, ...body });
+      expect(response.status).toBe(200);
+      return (await readEvents(response)).slice(0, -1).map(({ data }) => JSON.parse(data));
+    };
+    const plain = await watched({});
+    const drafted = await watched({ decoder: "rsd:width=2,depth=3,draft=lookup" });
+    const textOf = (events: Json[]): string =>
+      events.flatMap(({ type, text, channel }) => (type === "piece" && channel === 0 ? [text] : [])).join("");
+    expect(textOf(drafted)).toBe(textOf(plain));
+    const rounds = drafted.filter(({ type }) => type === "round");
+    expect(rounds.length).toBeGreaterThan(0);
+    for (const { tokens, parents, accepted } of rounds) {
+      expect(parents).toHaveLength(tokens.length);
+      expect(parents.every((parent: number, row: number) => parent < row)).toBe(true);
+      expect(accepted.every((row: number) => row < tokens.length)).toBe(true);
+    }
+    expect(drafted.at(-1)).toMatchObject({ type: "end", finish_reason: expect.any(String) });
+    const tree = await watched({ decoder: "treepo:width=4,segment=8,depth=4", temperature: 1, seed: 3 });
+    expect(tree.some(({ type }) => type === "branch")).toBe(true);
+    expect(tree.at(-1).answers).toHaveLength(4);
+    const workers = await watched({ decoder: "hogwild:workers=2", seed: 3 });
+    expect(new Set(workers.flatMap(({ channel }) => channel ?? []))).toEqual(new Set([0, 1]));
+  });
+
+  it("shows what cache policies keep, and names what it cannot show", async () => {
+    const prompt = "The widget server listens on port 4711. ".repeat(8);
+    const cache = ["h2o:budget=0.3", "window:budget=0.3"];
+    const { data } = await json(await post("/v1/cache/inspect", { prompt, cache, max_tokens: 4 }));
+    expect(data.map(({ policy }: Json) => policy)).toEqual(cache);
+    expect(data[0]).toMatchObject({ kvHeads: 3, snapshots: expect.any(Array) });
+    const refused = async (body: object): Promise<string> => {
+      const response = await post("/v1/cache/inspect", { prompt, cache, ...body });
+      expect(response.status).toBe(400);
+      return (await json(response)).error.message;
+    };
+    expect(await refused({ cache: ["h20"] })).toMatch(/h2o/);
+    expect(await refused({ cache: ["chunkllm:adapters=/etc/passwd"] })).toMatch(/file of adapters/);
+    expect(await refused({ prompt: "word ".repeat(5000) })).toMatch(/at most 4096/);
+  });
+
   it("forces a schema, and a tool's arguments", async () => {
     const schema = {
       type: "object",

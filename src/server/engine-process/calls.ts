@@ -1,8 +1,9 @@
 import { AsyncQueue } from "../../engine/async-queue.js";
 import { QuireError } from "../../errors.js";
-import type { EngineJob, EnginePiece, EngineResult, EngineVectors } from "../engine/client.js";
+import type { CacheInspection } from "../../inspect/cache-inspection.js";
+import type { EngineJob, EnginePiece, EngineResult, EngineVectors, InspectRequest } from "../engine/client.js";
 import type { EngineLink } from "./launch.js";
-import { type FromEngine, unpackError } from "./protocol.js";
+import { type FromEngine, type ToEngine, unpackError } from "./protocol.js";
 
 /** Calls that are with the engine process. Whatever happens to it, each of them ends: with its result, with the engine's error, or
  *  with the news that the engine is gone. */
@@ -50,13 +51,21 @@ export class Calls {
   }
 
   embed(link: EngineLink, texts: readonly string[], signal?: AbortSignal): Promise<EngineVectors> {
+    return this.#ask(link, (call) => ({ type: "embed", call, texts }), signal) as Promise<EngineVectors>;
+  }
+
+  inspect(link: EngineLink, request: InspectRequest, signal?: AbortSignal): Promise<CacheInspection> {
+    return this.#ask(link, (call) => ({ type: "inspect", call, request }), signal) as Promise<CacheInspection>;
+  }
+
+  #ask(link: EngineLink, message: (call: number) => ToEngine, signal?: AbortSignal): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const settle = (): void => signal?.removeEventListener("abort", cancel);
       const call = this.#open({
         piece: () => {},
         done: (made) => {
           settle();
-          resolve(made as EngineVectors);
+          resolve(made);
         },
         failed: (error) => {
           settle();
@@ -67,7 +76,7 @@ export class Calls {
         link.send({ type: "cancel", call });
         this.#fail(call, stopped(signal));
       };
-      link.send({ type: "embed", call, texts });
+      link.send(message(call));
       if (signal?.aborted === true) cancel();
       else signal?.addEventListener("abort", cancel, { once: true });
     });
@@ -78,6 +87,7 @@ export class Calls {
       for (const { call, piece } of message.pieces) this.#calls.get(call)?.piece(piece);
     } else if (message.type === "generated") this.#take(message.call)?.done(message.result);
     else if (message.type === "embedded") this.#take(message.call)?.done(message.vectors);
+    else if (message.type === "inspected") this.#take(message.call)?.done(message.inspection);
     else if (message.type === "failed") this.#fail(message.call, unpackError(message.error));
   }
 

@@ -1,5 +1,5 @@
 import { QuireError } from "../../errors.js";
-import type { EngineClient, EngineJob, EngineSettings, OpenEngineOptions } from "../engine/client.js";
+import type { EngineClient, EngineJob, EngineSettings, InspectRequest, OpenEngineOptions } from "../engine/client.js";
 import { type FromEngine, packError, type ToEngine } from "./protocol.js";
 
 /** The engine's end of the protocol: opens an engine, does what messages ask for, and answers. Knows nothing of processes, so it is
@@ -53,6 +53,10 @@ export function engineHost({ open, send, onEnd }: HostOptions): (message: ToEngi
     return { type: "embedded", call, vectors: await ready().embed(texts, signal) };
   }
 
+  async function inspect(call: number, request: InspectRequest, signal: AbortSignal): Promise<FromEngine> {
+    return { type: "inspected", call, inspection: await ready().inspect(request, signal) };
+  }
+
   function ready(): EngineClient {
     if (engine === undefined) throw new QuireError("native", "The engine is not ready.");
     return engine;
@@ -89,6 +93,9 @@ export function engineHost({ open, send, onEnd }: HostOptions): (message: ToEngi
         break;
       case "embed":
         void answer(message.call, (signal) => embed(message.call, message.texts, signal));
+        break;
+      case "inspect":
+        void answer(message.call, (signal) => inspect(message.call, message.request, signal));
         break;
       case "cancel":
         calls.get(message.call)?.abort();

@@ -1,4 +1,5 @@
 import { type ErrorCode, isQuireError, QuireError } from "../../errors.js";
+import type { CacheInspection } from "../../inspect/cache-inspection.js";
 import type { OpenProgress } from "../../quire.js";
 import type {
   EngineInfo,
@@ -8,6 +9,7 @@ import type {
   EngineResult,
   EngineSettings,
   EngineVectors,
+  InspectRequest,
 } from "../engine/client.js";
 
 /** What server and engine process say to each other. All of it is data that structured cloning can carry. */
@@ -16,6 +18,7 @@ export type ToEngine =
   | { readonly type: "open"; readonly settings: EngineSettings }
   | { readonly type: "generate"; readonly call: number; readonly job: EngineJob }
   | { readonly type: "embed"; readonly call: number; readonly texts: readonly string[] }
+  | { readonly type: "inspect"; readonly call: number; readonly request: InspectRequest }
   | { readonly type: "cancel"; readonly call: number }
   /** Whether passes are to be told of. */
   | { readonly type: "watch"; readonly on: boolean }
@@ -31,6 +34,7 @@ export type FromEngine =
   | { readonly type: "pieces"; readonly pieces: readonly { readonly call: number; readonly piece: EnginePiece }[] }
   | { readonly type: "generated"; readonly call: number; readonly result: EngineResult }
   | { readonly type: "embedded"; readonly call: number; readonly vectors: EngineVectors }
+  | { readonly type: "inspected"; readonly call: number; readonly inspection: CacheInspection }
   | { readonly type: "failed"; readonly call: number; readonly error: SentError }
   | { readonly type: "pass"; readonly pass: EnginePass }
   | { readonly type: "over" };

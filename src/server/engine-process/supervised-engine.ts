@@ -93,6 +93,11 @@ class Supervisor implements SupervisedEngine {
     return this.#calls.embed(this.#running(), texts, signal);
   }
 
+  async inspect(...[request, signal]: Parameters<EngineClient["inspect"]>) {
+    throwIfAborted(signal);
+    return this.#calls.inspect(this.#running(), request, signal);
+  }
+
   whenReady(signal?: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (): boolean => {

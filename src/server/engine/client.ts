@@ -1,4 +1,6 @@
+import type { DecodeEvent } from "../../decode/decoder.js";
 import type { GenerateResult } from "../../generate-options.js";
+import type { CacheInspection } from "../../inspect/cache-inspection.js";
 import type { OpenProgress } from "../../quire.js";
 
 /** What the server needs of an engine: tokens in, pieces out. A child process, an engine in this process, and an echo without
@@ -12,6 +14,8 @@ export interface EngineClient {
   readonly restarts: number;
   generate(job: EngineJob, signal?: AbortSignal): AsyncGenerator<EnginePiece, EngineResult>;
   embed(texts: readonly string[], signal?: AbortSignal): Promise<EngineVectors>;
+  /** What a cache policy keeps of a text, while so many tokens are written after it. */
+  inspect(request: InspectRequest, signal?: AbortSignal): Promise<CacheInspection>;
   /** Resolves when work can be taken; rejects when the signal stops the wait or there never will be an engine again. */
   whenReady(signal?: AbortSignal): Promise<void>;
   /** Told of every pass; the result stops that. */
@@ -52,6 +56,12 @@ export interface EngineJob {
   readonly options: JobOptions;
 }
 
+export interface InspectRequest {
+  readonly prompt: Int32Array;
+  readonly cache: string;
+  readonly maxTokens: number;
+}
+
 export interface JobOptions {
   readonly maxTokens?: number;
   readonly temperature?: number;
@@ -72,6 +82,8 @@ export interface JobOptions {
   readonly decoder?: string;
   readonly overflow?: "error" | "drop-middle" | "drop-oldest";
   readonly ignoreEnd?: boolean;
+  /** Pieces tell what the decoder did. */
+  readonly watch?: boolean;
 }
 
 export interface EnginePiece {
@@ -82,6 +94,8 @@ export interface EnginePiece {
   readonly top?: readonly { readonly token: number; readonly logProb: number }[];
   /** Which of several answers or workers it belongs to; left out: the first. */
   readonly channel?: number;
+  /** What the decoder did since the piece before, where that was asked for. */
+  readonly events?: readonly DecodeEvent[];
 }
 
 /** What a generation gives, without the text: that has gone out in pieces. */

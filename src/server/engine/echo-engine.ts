@@ -99,6 +99,9 @@ export function echoEngine(options: EchoOptions = {}): EchoEngine {
       templateSource: options.template,
     },
     generate,
+    inspect: async () => {
+      throw new QuireError("unsupported", "An echo keeps nothing in mind.", { expected: "an engine with a model" });
+    },
     embed: async (texts) => ({
       vectors: texts.map(letterVector),
       tokens: texts.reduce((sum, text) => sum + text.length, 0),

@@ -1,6 +1,10 @@
 import path from "node:path";
 import { defaultEmbedder } from "../../corpus-session.js";
+import type { DecodeEvent } from "../../decode/decoder.js";
 import { Embedder } from "../../engine/embedder.js";
+import type { GenerateResult } from "../../generate-options.js";
+import { inspectCache } from "../../inspect/cache-inspection.js";
+import { partOf } from "../../methods.js";
 import { Quire } from "../../quire.js";
 import { cpuFeatures } from "../../tensor/device.js";
 import { resolveModel } from "../../weights/resolve-model.js";
@@ -14,6 +18,7 @@ import type {
   EngineSettings,
   EngineState,
   EngineVectors,
+  InspectRequest,
   OpenEngineOptions,
 } from "./client.js";
 import { noEmbedder } from "./no-embedder.js";
@@ -80,9 +85,16 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: s
     const controller = new AbortController();
     const own = signal === undefined ? controller.signal : AbortSignal.any([controller.signal, signal]);
     passes.expect(own, job);
-    const options = { ...job.options, user: job.user, signal: own };
-    const { finishReason, tokens, answers, usage, stats } = yield* quire.streamTokens(job.prompt, options);
+    const { watch, ...rest } = job.options;
+    const events: DecodeEvent[] = [];
+    const onDecode = watch === true ? (event: DecodeEvent) => void events.push(event) : undefined;
+    const stream = quire.streamTokens(job.prompt, { ...rest, user: job.user, signal: own, onDecode });
+    const { finishReason, tokens, answers, usage, stats } = yield* watch === true ? told(stream, events) : stream;
     return { finishReason, tokens, ...(answers === undefined ? {} : { answers }), usage, stats };
+  }
+
+  async function inspect({ prompt, cache, maxTokens }: InspectRequest, signal?: AbortSignal) {
+    return inspectCache(quire.engine, prompt, { policy: await partOf("cache", cache), maxTokens, signal });
   }
 
   async function embed(texts: readonly string[], signal?: AbortSignal): Promise<EngineVectors> {
@@ -98,6 +110,7 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: s
     restarts: 0,
     generate,
     embed,
+    inspect,
     whenReady: async () => {},
     onPass: (listener) => passes.listeners.add(listener),
     onState: () => () => {},
@@ -107,6 +120,22 @@ function localEngine(quire: Quire, named: NamedEmbedder | undefined, schedule: s
       await quire.close();
     },
   };
+}
+
+/** Pieces with what the decoder did since the piece before; what it did last comes with an empty one. */
+async function* told(
+  stream: ReturnType<Quire["streamTokens"]>,
+  events: DecodeEvent[],
+): AsyncGenerator<EnginePiece, GenerateResult> {
+  for (;;) {
+    const next = await stream.next();
+    if (next.done !== true) {
+      yield { ...next.value, events: events.splice(0) };
+      continue;
+    }
+    if (events.length > 0) yield { text: "", token: -1, logProb: 0, events: events.splice(0) };
+    return next.value;
+  }
 }
 
 function describe({ name, embedder }: NamedEmbedder): EmbedderInfo {

@@ -59,6 +59,8 @@ export async function checkParts({ quire }: Pick<SamplingFields, "quire">): Prom
       throw badRequest(`quire.${kind}: ${message}`, `quire.${kind}`, code ?? undefined);
     });
     // Whoever asks a server must not make it read or fetch files of their choice.
+    if (/[:,]adapters=/.test(choice))
+      throw badRequest(`quire.${kind}: a request cannot name a file of adapters.`, `quire.${kind}`, "bad-option");
     const draft = "draft" in part ? (part.draft ?? "") : "";
     if (/^(tiny|model):/.test(draft))
       throw badRequest(`quire.decoder: a request cannot name the draft ${draft}.`, "quire.decoder", "bad-option");
