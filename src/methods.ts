@@ -130,6 +130,7 @@ export interface SelectableParts {
   decoder: import("./decode/decoder.js").Decoder;
   chunker: import("./corpus/chunk/chunker.js").Chunker;
   selector: import("./corpus/select/selector.js").Selector;
+  trainer: import("./train/trainer.js").Trainer;
 }
 
 export type SelectableKind = keyof SelectableParts;
@@ -185,6 +186,9 @@ const loaders: Loaders = {
     rerank: async () => (await import("./corpus/select/rerank.js")).rerank,
     corag: async () => (await import("./corpus/select/corag.js")).corag,
     meteora: async () => (await import("./corpus/select/meteora.js")).meteora,
+  },
+  trainer: {
+    "seco-spaco": async () => (await import("./train/seco-spaco.js")).secoSpaco,
   },
 };
 

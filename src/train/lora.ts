@@ -6,10 +6,10 @@ import { Storage } from "../tensor/storage.js";
 import type { Tensor } from "../tensor/tensor.js";
 import { canBeAdapted, type LoraMatrices, writeAdapter } from "../weights/adapter-file.js";
 import { loadWeights, type WeightRequest } from "../weights/load.js";
-import type { MetadataValue, WeightFile } from "../weights/weight-file.js";
+import type { WeightFile } from "../weights/weight-file.js";
 import { type ProductSite, withProducts } from "../weights/weights-with-products.js";
 import { type BackwardType, frozenProducts } from "./frozen-products.js";
-import type { TrainableModel } from "./trainable.js";
+import type { Trainable } from "./trainable.js";
 
 /** LoRA: the weights of a trained model stay as they are, quantised or not, and beside some of them two thin matrices are learnt whose
  *  product is added: y = x·Wᵀ + (alpha / rank) · (x·Aᵀ)·Bᵀ. Hu et al. 2021, arXiv 2106.09685. */
@@ -27,22 +27,18 @@ export interface LoraOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface LoraModel extends TrainableModel {
-  readonly metadata: ReadonlyMap<string, MetadataValue>;
+/** `members` is empty: no weight of the model's own is learnt. */
+export interface LoraModel extends Trainable {
   readonly rank: number;
   readonly alpha: number;
-  /** Numbers that are learnt. */
-  readonly count: number;
   /** Bytes of the frozen weights, their transposed copies included. */
   readonly frozenBytes: number;
-  decays(parameter: Tensor): boolean;
   /** As they are now, by the names of the weights. */
   matrices(): Map<string, LoraMatrices>;
   /** Goes on from matrices learnt before. */
   load(matrices: ReadonlyMap<string, LoraMatrices>): void;
   /** Writes adapter_model.safetensors and adapter_config.json into a folder. */
   save(folder: string, base?: string): Promise<void>;
-  close(): void;
 }
 
 export async function loadLora(file: WeightFile, device: Device, options: LoraOptions = {}): Promise<LoraModel> {
@@ -78,6 +74,7 @@ export async function loadLora(file: WeightFile, device: Device, options: LoraOp
     return {
       ...{ architecture, config, device, parameters, rank, alpha },
       metadata: file.metadata,
+      members: new Map(),
       weights: withProducts(weights, (site) => {
         const product = frozen.of(site);
         return (x) => addAdapters(x, product(x), site);

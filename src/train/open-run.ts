@@ -25,16 +25,20 @@ import { taskExamples } from "./data/task-examples.js";
 import { readTokens } from "./data/text-files.js";
 import { tokenWindows } from "./data/token-windows.js";
 import type { TrainingPlan } from "./loop.js";
+import { type LoraModel, loadLora } from "./lora.js";
 import type { NewModelRecipe, ParsedRecipe } from "./recipe.js";
 import { taskOf } from "./tasks/every-task.js";
 import { endSymbol, type Task } from "./tasks/task.js";
-import { loadTrainable, newTrainable, type Trainable } from "./trainable.js";
+import { loadTrainable, newTrainable, type Trainable, type TrainableModel } from "./trainable.js";
+import type { Trainer } from "./trainer.js";
 
 /** From a recipe to a run that can start: model, tokenizer, data, optimiser. */
 
 export interface OpenedRun {
   readonly plan: TrainingPlan;
   readonly model: Trainable;
+  /** The same, where an adapter is learnt and not the model's own weights. */
+  readonly adapter: LoraModel | undefined;
   readonly tokenizer: Tokenizer;
   /** Of a new model; a model that was trained before brings its own. */
   readonly vocabulary: SmallVocabulary | undefined;
@@ -49,6 +53,8 @@ export interface OpenRunOptions {
   readonly resume?: boolean;
   /** Files of the model that `from` names, found on this machine. */
   readonly modelPath?: string;
+  /** The recipe's trainer, made ready. */
+  readonly trainer?: Trainer;
   readonly signal?: AbortSignal;
 }
 
@@ -56,9 +62,9 @@ export async function openRun(recipe: ParsedRecipe, options: OpenRunOptions): Pr
   const { device, folder, resume, base, signal } = options;
   const task = taskIn(recipe);
   const vocabulary = "from" in recipe.model ? undefined : vocabularyFor(task);
-  const { model, tokenizer } =
+  const { model, tokenizer, adapter } =
     "from" in recipe.model
-      ? await startedFrom(options.modelPath ?? recipe.model.from, device)
+      ? await startedFrom(options.modelPath ?? recipe.model.from, recipe, device)
       : madeNew(recipe.model, recipe, vocabulary ?? byteVocabulary(), device);
   try {
     checkVocabulary(tokenizer, model);
@@ -70,11 +76,11 @@ export async function openRun(recipe: ParsedRecipe, options: OpenRunOptions): Pr
       ...{ model, optimizer, data, steps, folder, resume, patience, checkpointSeconds },
       evaluateEvery,
       schedule: scheduleOf(recipe),
-      step: { sequences, length, microbatch, recompute, auxiliary, clip, products: recipe.products },
+      step: { sequences, length, microbatch, recompute, auxiliary, clip, ...waysOf(recipe, options) },
       fingerprint: fingerprintOf(recipe),
     };
     return {
-      ...{ plan, model, tokenizer, vocabulary },
+      ...{ plan, model, adapter, tokenizer, vocabulary },
       close: () => {
         close();
         tokenizer.close();
@@ -132,23 +138,40 @@ function madeNew(recipe: NewModelRecipe, { batch, seed }: ParsedRecipe, vocabula
     ["rope.freq_base", theta],
     ...Object.entries(recipe.fields),
   ]);
-  return { model: newTrainable(architectureNamed(recipe.architecture), fields, device, seed), tokenizer };
+  return {
+    model: newTrainable(architectureNamed(recipe.architecture), fields, device, seed),
+    tokenizer,
+    adapter: undefined,
+  };
 }
 
-async function startedFrom(place: string, device: Device): Promise<{ model: Trainable; tokenizer: Tokenizer }> {
+function waysOf({ products, seed }: ParsedRecipe, { trainer }: OpenRunOptions) {
+  return { products, seed, trainer };
+}
+
+interface StartedModel {
+  readonly model: Trainable;
+  readonly adapter: LoraModel | undefined;
+  readonly tokenizer: Tokenizer;
+}
+
+async function startedFrom(place: string, { model, seed }: ParsedRecipe, device: Device): Promise<StartedModel> {
+  const options = "from" in model ? model.adapter : undefined;
   const file = await openWeightFile(place);
   try {
     const tokenizer =
       file.format === "gguf"
         ? ggufTokenizer(file.metadata)
         : await openHfTokenizer("folder" in file ? file.folder : path.dirname(place));
-    return { model: await loadTrainable(file, device), tokenizer };
+    if (options === undefined) return { model: await loadTrainable(file, device), tokenizer, adapter: undefined };
+    const adapter = await loadLora(file, device, { ...options, seed });
+    return { model: adapter, tokenizer, adapter };
   } finally {
     await file.close();
   }
 }
 
-function checkVocabulary(tokenizer: Tokenizer, model: Trainable): void {
+function checkVocabulary(tokenizer: Tokenizer, model: TrainableModel): void {
   if (tokenizer.vocabSize <= model.config.vocabSize) return;
   throw new QuireError("bad-input", "The tokenizer knows more tokens than the model.", {
     got: tokenizer.vocabSize,

@@ -29,8 +29,19 @@ export const newModel = z.strictObject({
     .describe("what this architecture alone knows, under its GGUF names"),
 });
 
+const adapter = z.strictObject({
+  rank: count.default(8),
+  alpha: positive.optional().describe("the adapter counts alpha / rank; default: twice the rank"),
+  targets: z
+    .array(z.string())
+    .min(1)
+    .default(["q_proj", "v_proj"])
+    .describe("weights that get one, by their names in published checkpoints"),
+});
+
 const startedModel = z.strictObject({
   from: z.string().describe("a model of the catalogue, a file or a folder: training goes on from its weights"),
+  adapter: adapter.optional().describe("learn a LoRA adapter beside the weights, which stay as they are"),
 });
 
 const isTask = (value: unknown): value is Task =>
@@ -88,6 +99,10 @@ export const recipeSchema = z.strictObject({
     recompute: z.boolean().default(false).describe("less memory for more time: compute layers again for gradients"),
   }),
   steps: count,
+  trainer: z
+    .string()
+    .optional()
+    .describe("how gradients are found, such as seco-spaco:chunk=256; default: from the batch as a whole"),
   optimizer: optimizers.default({
     name: "adamw",
     learningRate: 1e-3,

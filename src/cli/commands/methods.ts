@@ -28,6 +28,7 @@ const flags: Readonly<Record<SelectableKind, string>> = {
   decoder: "--decoder",
   chunker: "--chunker",
   selector: "--selector",
+  trainer: "a recipe's trainer",
 };
 
 export function define(command: Command): void {

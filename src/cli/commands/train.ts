@@ -54,10 +54,12 @@ async function run(session: Session, file: string, flags: Flags): Promise<void> 
   await mayBegin(folder, flags);
   const { Device } = await import("../../tensor/device.js");
   const { openRun } = await import("../../train/open-run.js");
+  const { partOf } = await import("../../methods.js");
+  const trainer = recipe.trainer === undefined ? undefined : await partOf("trainer", recipe.trainer);
   const device = Device.open({ device: flags.device, threads: flags.threads });
   try {
     const opened = await openRun(recipe, {
-      ...{ device, folder, resume: flags.resume === true, base: path.dirname(file), signal: session.signal },
+      ...{ device, folder, resume: flags.resume === true, base: path.dirname(file), signal: session.signal, trainer },
       modelPath: await modelPath(session, recipe, path.dirname(file), flags),
     });
     try {
@@ -163,7 +165,7 @@ async function watch(
 async function save(
   session: Session,
   recipe: ParsedRecipe,
-  { model, vocabulary }: OpenedRun,
+  { model, adapter, vocabulary }: OpenedRun,
   { curve, steps, tokens, seconds: taken, ended }: TrainingOutcome,
   folder: string,
 ): Promise<string> {
@@ -175,6 +177,11 @@ async function save(
     evaluations: curve.evaluations,
   };
   await writeCurve(folder, about);
+  if (adapter !== undefined) {
+    const into = path.join(folder, "adapter");
+    await adapter.save(into, "from" in recipe.model ? recipe.model.from : undefined);
+    return into;
+  }
   const notes = { seed: recipe.seed, steps, tokens };
   const options = { name: recipe.name, vocabulary, notes, signal: session.signal };
   const file = path.join(folder, recipe.save === "gguf" ? "model.gguf" : "model");
@@ -185,7 +192,7 @@ async function save(
 function report(
   session: Session,
   recipe: ParsedRecipe,
-  { model }: OpenedRun,
+  { model, adapter }: OpenedRun,
   { curve, steps, tokens, seconds: taken, ended, best }: TrainingOutcome,
   { folder, saved }: { folder: string; saved: string },
 ): void {
@@ -205,7 +212,7 @@ function report(
   session.line(
     `${count(steps, "step")} in ${seconds(taken)}${early}. ${last === undefined ? "" : evaluationLine(last)}`,
   );
-  session.line(`Model: ${saved}   Curve: ${path.join(folder, "curve.svg")}`);
+  session.line(`${adapter === undefined ? "Model" : "Adapter"}: ${saved}   Curve: ${path.join(folder, "curve.svg")}`);
 }
 
 function evaluationLine(point: { step: number; loss: number; accuracy?: number }): string {
