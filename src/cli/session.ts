@@ -55,6 +55,11 @@ export class Session {
     this.#write(this.#wrap === undefined ? piece : this.#wrap.push(piece));
   }
 
+  /** Text for a terminal as it is. */
+  draw(text: string): void {
+    if (!this.json) this.#write(text);
+  }
+
   /** Ends streamed text, with a line break if it has none. */
   endText(): void {
     if (this.#wrap !== undefined) this.#write(this.#wrap.end());

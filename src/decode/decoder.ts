@@ -19,6 +19,8 @@ export interface Decoder extends Part<"decoder"> {
   readonly shapesMemory?: "branches" | "views";
   /** Answers that it gives, default 1. */
   readonly answers?: number;
+  /** Names of its first channels, where they are workers. */
+  readonly names?: readonly string[];
   /** Its answers differ by chance alone: temperature 0 is refused, and left out it is 1. */
   readonly draws?: boolean;
   /** What a user should know before so many tokens are asked for. */
@@ -192,12 +194,13 @@ export function decoder<Options extends z.ZodObject>(
     shapesMemory?: "branches" | "views";
     draft?(options: z.output<Options>): string | undefined;
     answers?(options: z.output<Options>): number;
+    names?(options: z.output<Options>): readonly string[];
     draws?(options: z.output<Options>): boolean;
     caution?(options: z.output<Options>, maxTokens: number): string | undefined;
     decode(context: DecodeContext, options: z.output<Options>): Generator<RowsRequest, void, RowsResult>;
   },
 ): MethodFactory<"decoder", Options, Decoder> {
-  const { decode, exact, rewinds, shapesMemory, draft, answers, draws, caution, ...head } = definition;
+  const { decode, exact, rewinds, shapesMemory, draft, answers, names, draws, caution, ...head } = definition;
   return defineMethod({ ...head, kind: "decoder" }, (options, part) => ({
     ...part,
     exact,
@@ -205,6 +208,7 @@ export function decoder<Options extends z.ZodObject>(
     shapesMemory,
     draft: draft?.(options),
     answers: answers?.(options),
+    names: names?.(options),
     draws: draws?.(options),
     caution: caution && ((maxTokens) => caution(options, maxTokens)),
     decode: (context) => decode(context, options),

@@ -62,6 +62,7 @@ export const hogwild = decoder({
   shapesMemory: "views",
   answers: ({ workers, stopPattern, finisherTokens }) =>
     namesOf(workers).length + (stopPattern !== undefined && finisherTokens > 0 ? 1 : 0),
+  names: ({ workers }) => namesOf(workers),
   *decode(context, options) {
     const team = new Team(context, options);
     yield* team.begin();

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { type Command, Option } from "commander";
 import { QuireError } from "../../errors.js";
+import type { Answer } from "../../generate-options.js";
 import { answerTree, segmentCollector } from "../answer-tree.js";
 import { openQuire } from "../open-model.js";
 import {
@@ -15,6 +16,7 @@ import {
 import { readStdin } from "../read-stdin.js";
 import type { Session } from "../session.js";
 import { start } from "../start.js";
+import { WorkerColumns } from "../worker-columns.js";
 
 /** `quire complete`: goes on with a text, without any chat around it; or fits a schema or grammar. */
 
@@ -48,6 +50,7 @@ export function define(command: Command): void {
     'quire complete "The three laws of robotics are" --max-tokens 60',
     'quire complete "def fibonacci(n):" --temperature 0 --stop "\\n\\n"',
     'quire complete "A person as JSON: " --schema person.schema.json --json',
+    'quire complete "Ideas for a garden: " --decoder hogwild:workers=2 --max-tokens 80',
     'quire complete "Once upon a time" --decoder treepo:width=8,segment=16 --max-tokens 64',
   ]);
   command.action(start(run));
@@ -61,6 +64,7 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
   if (caution !== undefined) session.warn(caution);
   // Answers that are drawn side by side are shown when they are there, as a tree.
   const isTree = part?.draws === true;
+  const names = part?.names;
   const text = given === "-" ? await readStdin(session.signal) : given;
   const schema = flags.schema === undefined ? undefined : parseJson(flags.schema, await textOf(flags.schema));
   const grammar = flags.grammar === undefined ? undefined : await textOf(flags.grammar);
@@ -75,6 +79,11 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
       signal: session.signal,
     });
     if (session.interactive) session.text(text);
+    const live = names !== undefined && session.interactive && WorkerColumns.fit(names.length, session.columns);
+    const columns = live
+      ? new WorkerColumns(names, { columns: session.columns, rows: process.stdout.rows ?? 24 })
+      : undefined;
+    if (live) session.endText();
     for (;;) {
       const next = await stream.next();
       if (next.done === true) {
@@ -92,10 +101,17 @@ async function run(session: Session, given: string, flags: Flags): Promise<void>
         } else if (isTree && answers !== undefined) {
           const decode = (tokens: readonly number[]) => quire.tokenizer.decode(tokens);
           for (const line of answerTree(answers, segments, { columns: session.columns, decode })) session.line(line);
+        } else if (names !== undefined) {
+          if (columns !== undefined) session.draw(columns.end());
+          for (const { name, text } of (answers ?? [rest]).slice(live ? names.length : 0) as Partial<Answer>[]) {
+            session.line(session.style.bold(`${name ?? names[0]}:`));
+            session.line(text?.trim());
+          }
         }
         return;
       }
-      if (!isTree) session.text(next.value.text);
+      if (columns !== undefined) session.draw(columns.push(next.value.channel ?? 0, next.value.text));
+      else if (!isTree && names === undefined) session.text(next.value.text);
     }
   } finally {
     await quire.close();
