@@ -18,6 +18,7 @@ import { BranchMemory } from "./branch-memory.js";
 import { Engine, type EngineOptions } from "./engine.js";
 import { ForwardPass } from "./forward.js";
 import { type LoadedModel, loadModel } from "./model.js";
+import type { HeldMemory, Sequence } from "./sequence.js";
 
 /** Decoders that branch, in the engine: every answer is what it would be alone. */
 
@@ -264,6 +265,42 @@ describe("llama, further", () => {
       code: "budget-exceeded",
     });
     await tight.close();
+  });
+
+  it("leaves no memory for a next turn, which reads its prompt anew", async () => {
+    const engine = open({ prefixSharing: false });
+    const start = (resume?: HeldMemory) =>
+      engine.start({
+        prompt: tokenizer.encode(text),
+        ...{ decoder: treepo({ width: 4, segment: 5 }), policy: full() },
+        ...{ sampler: createSampler({ temperature: 1, seed: 2 }), maxTokens: 12, ignoreEnd: true },
+        ...{ keepMemory: true, resume },
+      });
+    const read = async (sequence: Sequence) => {
+      const tokens: number[] = [];
+      for await (const { token } of sequence.pieces) tokens.push(token);
+      await engine.settle(sequence);
+      return tokens;
+    };
+    const first = start();
+    const expected = await read(first);
+    expect(engine.memory.stores).toBe(0);
+    const second = start(first.held());
+    expect(await read(second)).toEqual(expected);
+    expect(second.stats.cachedTokens).toBe(0);
+    // A memory that a plain turn has left is gone on with.
+    const plain = engine.start({
+      prompt: tokenizer.encode(text),
+      ...{ decoder: autoregressive(), policy: full(), sampler: createSampler(), maxTokens: 4, ignoreEnd: true },
+      keepMemory: true,
+    });
+    await read(plain);
+    const third = start(plain.held());
+    expect(await read(third)).toEqual(expected);
+    expect(third.stats.cachedTokens).toBe(tokenizer.encode(text).length - 1);
+    engine.release(second);
+    expect(engine.memory.stores).toBe(0);
+    await engine.close();
   });
 
   it("refuses cache policies that edit entries, by name", async () => {
