@@ -5,7 +5,7 @@ export default {
   title: "Addition of two numbers",
   model: { architecture: "llama", hiddenSize: 128, layers: 3, heads: 4, innerSize: 256 },
   data: { task: "addition" },
-  batch: { sequences: 256, length: 12 },
-  steps: 2000,
+  batch: { sequences: 128, length: 12 },
+  steps: 1200,
   optimizer: { name: "adamw", learningRate: 2e-3, weightDecay: 0.1 },
 };

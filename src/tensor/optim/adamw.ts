@@ -26,18 +26,17 @@ export function adamW(parameters: readonly Tensor[], options: AdamWOptions = {})
     const learningRate = stepRate * rateOf(parameter);
     const first = moments.of(parameter, "first");
     const second = moments.of(parameter, "second");
-    const correction1 = 1 / (1 - beta1 ** steps);
-    const correction2 = 1 / (1 - beta2 ** steps);
+    const correction = Math.sqrt(1 / (1 - beta2 ** steps));
+    const rate = learningRate / (1 - beta1 ** steps);
     const shrink = decays(parameter) ? 1 - learningRate * weightDecay : 1;
     changeValues(parameter, (values) => {
       for (let i = 0; i < values.length; i++) {
-        const slope = gradient[i] ?? 0;
-        const m = beta1 * (first[i] ?? 0) + (1 - beta1) * slope;
-        const v = beta2 * (second[i] ?? 0) + (1 - beta2) * slope * slope;
+        const slope = gradient[i] as number;
+        const m = beta1 * (first[i] as number) + (1 - beta1) * slope;
+        const v = beta2 * (second[i] as number) + (1 - beta2) * slope * slope;
         first[i] = m;
         second[i] = v;
-        const move = (m * correction1) / (Math.sqrt(v * correction2) + epsilon);
-        values[i] = shrink * (values[i] ?? 0) - learningRate * move;
+        values[i] = shrink * (values[i] as number) - (rate * m) / (Math.sqrt(v) * correction + epsilon);
       }
     });
   }

@@ -48,10 +48,17 @@ function checkSpan(used: number, total: number): void {
 export function clipGradients(gradients: readonly Float32Array[], most: number): number {
   if (!(most > 0)) throw new QuireError("bad-option", "The norm cannot be used.", { got: most, expected: "above 0" });
   let squares = 0;
-  for (const gradient of gradients) for (const value of gradient) squares += value * value;
+  for (const gradient of gradients) squares += sumOfSquares(gradient);
   const norm = Math.sqrt(squares);
   if (!Number.isFinite(norm) || norm <= most) return norm;
   const factor = most / norm;
-  for (const gradient of gradients) for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] ?? 0) * factor;
+  for (const gradient of gradients)
+    for (let i = 0; i < gradient.length; i++) gradient[i] = (gradient[i] as number) * factor;
   return norm;
+}
+
+function sumOfSquares(values: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) * (values[i] as number);
+  return sum;
 }
