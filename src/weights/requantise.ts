@@ -46,7 +46,9 @@ export async function requantised(path: string, type: string, options: Requantis
   }
   const { size, mtimeMs } = await stat(path);
   const folder = join(cacheFolder(), "requantised");
-  const key = createHash("sha256").update(JSON.stringify([edition, path, size, mtimeMs, dtype])).digest("hex");
+  const key = createHash("sha256")
+    .update(JSON.stringify([edition, path, size, mtimeMs, dtype]))
+    .digest("hex");
   const copy = join(folder, `${basename(path).replace(/\.gguf$/i, "")}-${dtype}-${key.slice(0, 16)}.gguf`);
   if (await isThere(copy)) return copy;
   await mkdir(folder, { recursive: true }).catch((error: unknown) => {

@@ -33,20 +33,18 @@ export class LookupDraft implements Draft {
 
   continuations(node: DraftNode, count: number): Proposal {
     const tail = new TextTail(this.#seen.text, node);
-    /** By token: how many tokens before it agree at its best place. */
-    const found = new Map<number, number>();
+    const found = new Map<number, { agreeing: number; at: number }>();
     let looked = 0;
     for (const at of this.#places(tail)) {
       // The end of the text itself has nothing behind it.
       const next = this.#seen.text[at + 1];
       if (next === undefined) continue;
       const agreeing = this.#agreeing(tail, at);
-      if (agreeing >= this.#atLeast && agreeing > (found.get(next) ?? 0)) found.set(next, agreeing);
+      if (agreeing >= this.#atLeast && agreeing > (found.get(next)?.agreeing ?? 0)) found.set(next, { agreeing, at });
       if (++looked >= mostPlaces) break;
     }
     if (found.size === 0) return nothingProposed;
-    // Sorting keeps the order of equals, which is newest first.
-    const best = [...found].sort(([, a], [, b]) => b - a).slice(0, count);
+    const best = [...found].sort(([, a], [, b]) => b.agreeing - a.agreeing || b.at - a.at).slice(0, count);
     return { kind: "list", tokens: Int32Array.from(best, ([token]) => token) };
   }
 
