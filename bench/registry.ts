@@ -4,6 +4,7 @@ import type { Bench } from "./lib/report.js";
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode/decode.js")).decode,
   load: async () => (await import("./load/load.js")).load,
+  decoders: async () => (await import("./decoders/decoders.js")).decodersBench,
   embed: async () => (await import("./embed-bench.js")).embed,
   sarathi: async () => (await import("./serve/sarathi.js")).sarathiBench,
   serve: async () => (await import("./serve/serve.js")).serve,
