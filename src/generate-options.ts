@@ -45,6 +45,8 @@ export interface GeneratePiece {
 export interface Answer extends AnswerNotes {
   readonly text: string;
   readonly tokens: readonly number[];
+  /** The parsed answer, where a schema was given and the answer is whole. */
+  readonly value?: unknown;
   /** Natural logarithm, of all its tokens. */
   readonly logProb: number;
   readonly finishReason: "stop" | "length";
@@ -70,6 +72,8 @@ export interface GenerateResult {
     readonly passes: number;
     readonly tokensPerPass: number;
     readonly decode: Readonly<Record<string, number>>;
+    /** Of a model in which tokens go to different depths: the mean, and how many went to each from 1. */
+    readonly depth?: { readonly mean: number; readonly tokens: readonly number[] };
     readonly cache: {
       readonly entries: number;
       readonly bytes: number;

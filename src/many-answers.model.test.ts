@@ -27,6 +27,11 @@ describe("several answers with SmolLM2-135M", () => {
     const { rows = 0, drawnTokens = 0 } = made.stats.decode;
     expect(rows).toBeLessThan(made.usage.completionTokens);
     expect(rows).toBeLessThan(drawnTokens);
+    const cut = await quire.generate(prompt, { ...options, decoder: "treepo:width=2,segment=3,depth=2" });
+    expect([
+      cut.finishReason,
+      ...(cut.answers ?? []).map(({ reason, finishReason }) => [reason, finishReason]),
+    ]).toEqual(["length", ["depth", "length"], ["depth", "length"]]);
     const encoded = quire.encodeChat(prompt);
     for (const { tokens, logProb } of answers) {
       const logProbs = await scoreTokens(quire.engine, encoded, Int32Array.from(tokens));
@@ -40,7 +45,7 @@ describe("several answers with SmolLM2-135M", () => {
   it("all fit a schema", async () => {
     const schema = z.object({ fruit: z.enum(["apple", "plum", "fig", "cherry"]), ripe: z.boolean() });
     const made = await quire.generate(prompt, { decoder: "treepo:width=4,segment=4", schema, maxTokens: 40, seed: 1 });
-    for (const { text } of made.answers ?? []) schema.parse(JSON.parse(text));
+    for (const { text, value } of made.answers ?? []) expect(schema.parse(value)).toEqual(JSON.parse(text));
     expect(made.answers).toHaveLength(4);
   });
 

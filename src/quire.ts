@@ -324,7 +324,7 @@ export class Quire {
       if (memory !== undefined && sequence.error === undefined) memory.held = sequence.held();
     }
     const { stats } = sequence;
-    const finishReason = sequence.finishReason ?? "stop";
+    const finishReason = sequence.finishReason ?? sequence.results[0]?.notes.finishReason ?? "stop";
     const { text, tokens } = answers[0] as (typeof answers)[number];
     const { results } = sequence;
     return {
@@ -334,11 +334,11 @@ export class Quire {
       tokens,
       ...(results.length > 1
         ? {
-            answers: results.map(({ channel, notes, finishReason = "stop" }) => ({
-              ...(answers[channel] ?? { text: "", tokens: [], logProb: 0 }),
-              ...notes,
-              finishReason,
-            })),
+            answers: results.map(({ channel, notes, finishReason = notes.finishReason ?? "stop" }) => {
+              const answer = answers[channel] ?? { text: "", tokens: [], logProb: 0 };
+              const isWhole = schema !== undefined && finishReason === "stop";
+              return { ...answer, ...notes, finishReason, ...(isWhole ? { value: parsed(answer.text) } : {}) };
+            }),
           }
         : {}),
       usage: {
@@ -353,6 +353,7 @@ export class Quire {
         passes: stats.passes,
         tokensPerPass: stats.passes === 0 ? 0 : stats.completionTokens / stats.passes,
         decode: stats.decode,
+        ...(stats.depths.length === 0 ? {} : { depth: depthOf(stats.depths) }),
         cache: {
           entries: stats.cacheEntries,
           bytes: stats.cacheBytes,
@@ -485,4 +486,10 @@ export async function defaultModelName(offline = offlineByEnvironment()): Promis
   const reachable = !offline && (await hubReachable());
   const installed = new Set((await listModels()).filter((model) => model.installed).map(({ name }) => name));
   return defaultChatModel({ memoryBytes: totalmem(), reachable, installed }).name;
+}
+
+/** Mean depth of tokens, and how many went to each depth from 1. */
+function depthOf(tokens: readonly number[]): { mean: number; tokens: readonly number[] } {
+  const total = tokens.reduce((sum, count) => sum + count, 0);
+  return { mean: tokens.reduce((sum, count, index) => sum + count * (index + 1), 0) / total, tokens };
 }

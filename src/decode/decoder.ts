@@ -99,6 +99,8 @@ export interface AnswerNotes {
   /** Its share in an estimate over all answers. */
   readonly weight?: number;
   readonly reason?: string;
+  /** Where the decoder itself ended it: whether it was cut off. */
+  readonly finishReason?: "stop" | "length";
   /** It was begun on a part of another answer, chosen after the fact: it counts in no estimate. */
   readonly regrown?: boolean;
   readonly name?: string;

@@ -178,6 +178,19 @@ describe("the tree", () => {
     expect(tree.rows).toEqual(apart.rows);
   });
 
+  it("begins with as many paths as it says, and never with more than are wanted", () => {
+    const first = (options: Parameters<typeof treepo>[0], seed: number) =>
+      runBranches(treepo({ segment: 9, ...options }), {
+        ...{ target: endless, maxTokens: 9, sampling: { temperature: 1, seed } },
+      }).rows[1];
+    const counts = (options: Parameters<typeof treepo>[0]) =>
+      [...new Set(Array.from({ length: 60 }, (_, seed) => first(options, seed)))].sort();
+    expect(counts({ width: 8, branch: 2, firstMax: 5 })).toEqual([2, 3, 4, 5]);
+    expect(counts({ width: 8, branch: 3 })).toEqual([3]);
+    expect(counts({ width: 3, branch: 5 })).toEqual([3]);
+    expect(counts({ width: 1 })).toEqual([1]);
+  });
+
   it("of one path is plain sampling", () => {
     const setting: BranchRun = { target: ending, maxTokens: 9, endTokens: [0], sampling: { temperature: 1, seed: 6 } };
     const one = runBranches(treepo({ width: 1, branch: 1, segment: 2 }), setting);

@@ -162,7 +162,8 @@ export const treepo = decoder({
 
 function firstCopies({ width, branch, firstMax = branch }: Options, chance: () => number): number {
   const least = Math.min(branch, width);
-  return firstMax <= least ? least : least + Math.floor(chance() * (firstMax - least + 1));
+  const most = Math.min(firstMax, width);
+  return most === least ? least : least + Math.floor(chance() * (most - least + 1));
 }
 
 function sharesOf(paths: readonly Path[], total: number, { divergence, score, spread, segment }: Options): number[] {

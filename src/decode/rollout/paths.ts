@@ -144,7 +144,8 @@ export class Paths {
   end(path: Path, reason: string, { hold = false } = {}): void {
     path.reason = reason;
     const { ids, weight, regrown, choices } = path;
-    path.channel.describe({ path: ids, weight, reason, ...(regrown ? { regrown } : {}) });
+    const cut = path.over || !cutOff.has(reason) ? {} : { finishReason: "length" as const };
+    path.channel.describe({ path: ids, weight, reason, ...cut, ...(regrown ? { regrown } : {}) });
     const { stats, sampler } = this.#context;
     stats["answers"] = (stats["answers"] ?? 0) + 1;
     stats["answerTokens"] = (stats["answerTokens"] ?? 0) + choices.length;
@@ -176,6 +177,9 @@ export class Paths {
     return this.#context.channel(this.#channels++);
   }
 }
+
+/** Ends that leave an answer unfinished. */
+const cutOff = new Set(["depth", "repetition"]);
 
 /** Several answers that are each the likeliest one would all be equal. */
 export function refuseGreedy(paths: readonly Path[], answers: number): void {

@@ -21,7 +21,8 @@ function manyAnswers(jobs: EngineJob[], missing = 0): EngineClient {
       }
       const answers = texts.map((text, i) => ({
         ...{ text, tokens: [...text].map((letter) => letter.charCodeAt(0)), logProb: -text.length },
-        ...{ path: [0, i + 1], weight: 1 / count, reason: i === 1 ? "depth" : "end", finishReason: "stop" as const },
+        ...{ path: [0, i + 1], weight: 1 / count, reason: i === 1 ? "depth" : "end" },
+        finishReason: i === 1 ? ("length" as const) : ("stop" as const),
       }));
       return {
         ...{ finishReason: "stop", tokens: answers[0]?.tokens ?? [], answers },

@@ -91,9 +91,6 @@ export function sharedRuns(
   };
 }
 
-/** Why an answer was cut off that has come to no end of its own. */
-const cutOff = new Set(["depth", "repetition", "length"]);
-
 function resultOf(result: EngineResult, index: number): EngineResult {
   const answer = result.answers?.[index];
   if (answer === undefined) {
@@ -103,7 +100,7 @@ function resultOf(result: EngineResult, index: number): EngineResult {
   return {
     ...result,
     answers: [answer],
-    finishReason: cutOff.has(answer.reason ?? "") ? "length" : answer.finishReason,
+    finishReason: answer.finishReason,
     tokens: answer.tokens,
     usage: { ...result.usage, completionTokens: answer.tokens.length },
   };
