@@ -257,6 +257,12 @@ export class Engine {
         },
       );
     }
+    if (this.pass.stages !== undefined && (!policy.rewinds || Object.keys(policy.needs).length > 0)) {
+      throw new QuireError("bad-option", `The model decides what it holds of each token: ${policy.name} cannot too.`, {
+        got: policy.name,
+        expected: "the cache policy full",
+      });
+    }
     if (decoder.rewinds && !policy.rewinds) {
       throw new QuireError(
         "bad-option",
@@ -370,6 +376,7 @@ export class Engine {
       for (const [index, { sequence, rows, decoding }] of chosen.entries()) {
         if (sequence.over) continue;
         const own = (row: number) => result.logits(index, row);
+        sequence.noteDepths(result.depths?.(index));
         await sequence.resume(rows, draft === undefined ? own : (row) => draft.widen(own(row)), {
           weights: (layer) => result.weights(index, layer),
           outputs: () => result.outputs(index),

@@ -68,6 +68,8 @@ export interface SequenceStats {
   seconds: number;
   preemptions: number;
   readonly decode: Record<string, number>;
+  /** Of a model in which tokens go to different depths: how many went to each, from 1. */
+  readonly depths: number[];
   /** Mean over layers. */
   cacheEntries: number;
   cacheBytes: number;
@@ -161,6 +163,7 @@ export class Sequence {
       seconds: 0,
       preemptions: 0,
       decode: {},
+      depths: [],
       cacheEntries: 0,
       cacheBytes: 0,
       cachePeakBytes: 0,
@@ -343,6 +346,15 @@ export class Sequence {
     memory.append(of, slots.shared[0] as Int32Array);
     const wanted = wantedOf(request, 0, tokens.length);
     return { store, tokens, positions, slots, wanted, sees, branches: { memory, of }, ...wants };
+  }
+
+  /** How deep the rows of a pass went. */
+  noteDepths(depths: Uint16Array | undefined): void {
+    const { depths: counts } = this.stats;
+    for (const depth of depths ?? []) {
+      while (counts.length < depth) counts.push(0);
+      if (depth > 0) counts[depth - 1] = (counts[depth - 1] ?? 0) + 1;
+    }
   }
 
   /** Takes the results of a segment; resumes the decoder when its request is complete. */

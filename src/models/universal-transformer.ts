@@ -78,7 +78,7 @@ function readConfig(file: WeightFile): Config {
   const reader = metadataReader(file, "universal-transformer");
   const hiddenSize = reader.integer(["embedding_length", "hidden_size"], { max: 2 ** 16 });
   const numHeads = reader.integer(["attention.head_count", "num_attention_heads"], { max: 1024 });
-  const steps = reader.integer(["steps", "block_count"], { max: 256 });
+  const steps = reader.integer(["steps", "block_count", "num_hidden_layers"], { max: 256 });
   const blocksPerStep = reader.integer(["blocks_per_step"], { max: 64, default: 1 });
   if (hiddenSize % 2 !== 0 || hiddenSize % numHeads !== 0) {
     throw new QuireError("bad-file", `${file.path}: the width does not fit its heads and signals.`, {

@@ -24,7 +24,7 @@ export function usageOf(costs: readonly Cost[]) {
 export type MadeStats = EngineResult["stats"] & { readonly secondsToFirstToken: number; readonly seconds: number };
 
 export function quireStats(cost: Cost, stats: MadeStats) {
-  const { passes, tokensPerPass, decode, cache, secondsToFirstToken, seconds } = stats;
+  const { passes, tokensPerPass, decode, depth, cache, secondsToFirstToken, seconds } = stats;
   return {
     stats: {
       dropped_tokens: cost.droppedTokens,
@@ -34,6 +34,7 @@ export function quireStats(cost: Cost, stats: MadeStats) {
       passes,
       tokens_per_pass: tokensPerPass,
       decode,
+      ...(depth === undefined ? {} : { depth }),
       cache,
     },
   };
