@@ -76,6 +76,9 @@ const baselines: readonly Method[] = [
       },
     },
   },
+  { name: "h2o", kind: "cache", title: "Heavy hitters and the newest", state: "works", selectable: true },
+  { name: "hogwild", kind: "decoder", title: "Workers that read each other", state: "works", selectable: true },
+  { name: "treepo", kind: "decoder", title: "Answers that share beginnings", state: "works", selectable: true },
   { name: "hybrid", kind: "selector", title: "Words and meaning together", state: "works", selectable: true },
   {
     name: "mmr",

@@ -7,6 +7,7 @@ import { answerFrom, describe, filesOf, firstCorpora, index, newCorpus } from ".
 import { EngineSimulation } from "./engine-simulation.js";
 import { mapOf, searchPieces } from "./folder-corpus.js";
 import { bodyOf, fail, formOf, json } from "./http.js";
+import { inspect, watch } from "./inside.js";
 import { methods, models, serverState, usage } from "./server-facts.js";
 import { beginStream, gone, pause, sendEvent } from "./streaming.js";
 
@@ -49,6 +50,8 @@ export function createMockServer({ pace = 18, passMs = 60, key }: MockOptions = 
     ["GET", /^\/v1\/models$/, (_, response) => json(response, { object: "list", data: models })],
     ["GET", /^\/v1\/methods$/, (_, response) => json(response, { data: methods })],
     ["POST", /^\/v1\/chat\/completions$/, (request, response) => chat(request, response, pace)],
+    ["POST", /^\/v1\/decoders\/watch$/, (request, response) => watch(request, response, pace)],
+    ["POST", /^\/v1\/cache\/inspect$/, (request, response) => inspect(request, response)],
     ["GET", /^\/v1\/requests$/, (_, response) => json(response, { data: engine.requests() })],
     [
       "DELETE",

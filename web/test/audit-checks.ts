@@ -29,6 +29,8 @@ const scenes: readonly { name: string; hash: string; ready: string; before?: (pa
   { name: "corpora", hash: "#/corpora", ready: ".corpus-list a" },
   { name: "one corpus", hash: "#/corpora/docs", ready: ".files li" },
   { name: "map", hash: "#/map/docs", ready: ".qm canvas" },
+  { name: "inside", hash: "#/inside", ready: ".inside-form" },
+  { name: "inside the cache", hash: "#/inside/cache", ready: ".inside-form" },
   { name: "scheduler", hash: "#/scheduler", ready: ".pass-chart rect" },
   { name: "models", hash: "#/models", ready: ".methods li" },
   { name: "settings", hash: "#/settings", ready: ".segmented" },

@@ -113,6 +113,52 @@ export const pageChecks: readonly Check[] = [
     },
   },
   {
+    name: "inside: drafts are drawn as trees, one a pass, and keys choose the pass",
+    async run(page) {
+      await visit(page, "#/inside");
+      await page.getByRole("button", { name: "Watch" }).click();
+      await page.getByRole("status").waitFor();
+      await page.getByRole("img", { name: /5 drafted, 2 accepted/ }).waitFor();
+      const passes = page.getByRole("slider", { name: "Pass" });
+      await passes.focus();
+      await page.keyboard.press("ArrowLeft");
+      await page.getByRole("img", { name: /5 drafted, 0 accepted/ }).waitFor();
+      mustEqual(await passes.getAttribute("aria-valuetext"), "Pass 7 gave 1 tokens", "the pass");
+    },
+  },
+  {
+    name: "inside: workers stand side by side, branches inside each other",
+    async run(page) {
+      await visit(page, "#/inside");
+      await page.getByRole("combobox", { name: "Decoder" }).selectOption("hogwild");
+      await page.getByRole("button", { name: "Watch" }).click();
+      await page.getByRole("heading", { name: "Bob" }).waitFor();
+      await page.getByRole("combobox", { name: "Decoder" }).selectOption("treepo");
+      await page.getByRole("button", { name: "Watch" }).click();
+      await page.getByRole("status").waitFor();
+      mustEqual(await page.locator(".branch-tree ul ul .branch-text").count(), 2, "branches of branches");
+    },
+  },
+  {
+    name: "inside: two policies are compared over time, by layer and head",
+    async run(page) {
+      await visit(page, "#/inside/cache");
+      await page.getByRole("button", { name: "Look inside" }).click();
+      await page.locator(".heat-text").nth(1).waitFor();
+      const shares = () => page.locator(".heat-columns .figure").allInnerTexts();
+      const [last = ""] = await shares();
+      await page.getByRole("slider", { name: "Time" }).focus();
+      await page.keyboard.press("Home");
+      must((await shares())[0] !== last, "time changes nothing");
+      const window = page.locator(".heat-columns section").nth(1);
+      must((await window.locator(".heat-none").count()) > 5, "the window keeps everything");
+      await page.getByRole("combobox", { name: "Layer" }).selectOption("2");
+      await page.getByRole("combobox", { name: "Head" }).selectOption("1");
+      const marked = await page.locator(".heat-columns section").first().locator("span[title$='100%']").count();
+      must(marked > 0, "no token is kept by one head");
+    },
+  },
+  {
     name: "scheduler: passes are drawn, can be held, and a request can be cancelled",
     async run(page) {
       await visit(page, "#/scheduler");

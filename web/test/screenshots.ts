@@ -51,6 +51,18 @@ const schedulerScene: Scene = async (page) => {
   await page.waitForTimeout(5000);
 };
 
+const insideScene: Scene = async (page) => {
+  await page.goto(new URL("#/inside", page.url()).href);
+  await page.getByRole("button", { name: "Watch" }).click();
+  await page.getByRole("status").waitFor();
+};
+
+const cacheScene: Scene = async (page) => {
+  await page.goto(new URL("#/inside/cache", page.url()).href);
+  await page.getByRole("button", { name: "Look inside" }).click();
+  await page.locator(".heat-text").nth(1).waitFor();
+};
+
 const corporaScene: Scene = async (page) => {
   await page.goto(new URL("#/corpora/docs", page.url()).href);
   await page.getByRole("searchbox").fill("rows of a pass");
@@ -91,6 +103,8 @@ const pictures: readonly { name: string; scene: Scene; on: readonly [SizeName, "
       ["phone", "light"],
     ],
   },
+  { name: "inside", scene: insideScene, on: [["desktop", "light"]] },
+  { name: "cache", scene: cacheScene, on: [["desktop", "dark"]] },
   {
     name: "scheduler",
     scene: schedulerScene,

@@ -2,6 +2,7 @@ import { type ReactNode, Suspense, useEffect, useRef, useState } from "react";
 import { AskPage } from "../ask/AskPage.js";
 import { ChatPage } from "../chat/ChatPage.js";
 import { CorporaPage } from "../corpora/CorporaPage.js";
+import { InsidePage } from "../inside/InsidePage.js";
 import { MapPage } from "../map-page/MapPage.js";
 import { ModelsPage } from "../models/ModelsPage.js";
 import { SchedulerPage } from "../scheduler/SchedulerPage.js";
@@ -20,6 +21,7 @@ const shown: Record<PageName, () => ReactNode> = {
   corpora: () => <CorporaPage />,
   map: () => <MapPage />,
   scheduler: () => <SchedulerPage />,
+  inside: () => <InsidePage />,
   models: () => <ModelsPage />,
   settings: () => <SettingsPage />,
 };
@@ -47,6 +49,7 @@ export function App() {
   useShortcut("g o", "Everywhere", "Corpora", () => go("corpora"));
   useShortcut("g m", "Everywhere", "Map", () => go("map"));
   useShortcut("g s", "Everywhere", "Scheduler", () => go("scheduler"));
+  useShortcut("g i", "Everywhere", "Inside", () => go("inside"));
   useShortcut("g e", "Everywhere", "Models and methods", () => go("models"));
   useShortcut("g ,", "Everywhere", "Settings", () => go("settings"));
 

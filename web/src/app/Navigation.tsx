@@ -13,6 +13,7 @@ export const pageNames: Record<PageName, string> = {
   corpora: "Corpora",
   map: "Map",
   scheduler: "Scheduler",
+  inside: "Inside",
   models: "Models",
   settings: "Settings",
 };
@@ -23,6 +24,7 @@ const icons: Record<PageName, IconName> = {
   corpora: "corpora",
   map: "map",
   scheduler: "scheduler",
+  inside: "inside",
   models: "models",
   settings: "settings",
 };

@@ -2,7 +2,7 @@ import { useSyncExternalStore } from "react";
 
 /** Where the page is, kept in the address's hash: `#/ask/corpus-id?file=a.md`. The server has to know one address only. */
 
-export const pages = ["chat", "ask", "corpora", "map", "scheduler", "models", "settings"] as const;
+export const pages = ["chat", "ask", "corpora", "map", "scheduler", "inside", "models", "settings"] as const;
 
 export type PageName = (typeof pages)[number];
 

@@ -36,6 +36,7 @@ const drawings = {
       <circle cx="8" cy="14" r="2" />
     </>
   ),
+  inside: <path d="M3.500 10h4M7.500 10l4-4.500h5M7.500 10l4 4.500h5M7.500 10h9" />,
   menu: <path d="M3.500 6h13M3.500 10h13M3.500 14h13" />,
   close: <path d="m5 5 10 10M15 5 5 15" />,
   send: <path d="M10 16V4.500M5 9l5-5 5 5" />,
