@@ -2,6 +2,7 @@ import { isQuireError, QuireError } from "../errors.js";
 import { partOf } from "../methods.js";
 import type { LanguageModel } from "../programs/language-model.js";
 import type { OpenProgress, Quire } from "../quire.js";
+import { adaptersOf } from "./adapter-flags.js";
 import { type GenerationFlags, isOffline, type ModelFlags } from "./options.js";
 import type { Session } from "./session.js";
 
@@ -46,12 +47,12 @@ export async function openChunkingModel(
 }
 
 /** Names are checked before anything is fetched or loaded. */
-async function checkParts({ cache, decoder, baseUrl }: AllModelFlags): Promise<void> {
+async function checkParts({ cache, decoder, adapter, baseUrl }: AllModelFlags): Promise<void> {
   if (cache !== undefined) await partOf("cache", cache);
   if (decoder !== undefined) await partOf("decoder", decoder);
-  if (baseUrl === undefined || (cache === undefined && decoder === undefined)) return;
-  throw new QuireError("bad-option", "An endpoint chooses its own cache and decoder.", {
-    got: cache === undefined ? "--decoder" : "--cache",
+  if (baseUrl === undefined || (cache === undefined && decoder === undefined && adapter === undefined)) return;
+  throw new QuireError("bad-option", "An endpoint chooses its own cache, decoder and adapters.", {
+    got: cache !== undefined ? "--cache" : decoder !== undefined ? "--decoder" : "--adapter",
     expected: "--base-url alone",
     fix: "Leave them out, or leave out --base-url.",
   });
@@ -59,7 +60,10 @@ async function checkParts({ cache, decoder, baseUrl }: AllModelFlags): Promise<v
 
 export async function openQuire(session: Session, flags: ModelFlags): Promise<Quire> {
   const { Quire } = await import("../quire.js");
+  const adapters = adaptersOf(flags);
   const quire = await Quire.open(flags.model, {
+    adapters,
+    adapter: Object.keys(adapters)[0],
     device: flags.device,
     threads: flags.threads,
     contextTokens: flags.context,

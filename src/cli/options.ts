@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
 import { QuireError } from "../errors.js";
+import { type AdapterFlags, adapterOption } from "./adapter-flags.js";
 
 /** Flags that several commands share, each with its environment variable. Names in the config file are the flags' in camelCase. */
 
-export interface ModelFlags {
+export interface ModelFlags extends AdapterFlags {
   readonly model?: string;
   readonly baseUrl?: string;
   readonly apiKey?: string;
@@ -41,6 +42,7 @@ export function modelOptions(command: Command, { endpoint = true } = {}): Comman
       .addOption(new Option("--api-key <key>", "key of the endpoint").env("OPENAI_API_KEY"));
   }
   return command
+    .addOption(adapterOption())
     .addOption(new Option("--device <name>", "auto, cpu, or a device `quire doctor` lists").env("QUIRE_DEVICE"))
     .addOption(number("--threads <n>", "compute threads", "QUIRE_THREADS", { least: 1, whole: true }))
     .addOption(

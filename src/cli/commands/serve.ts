@@ -2,6 +2,7 @@ import path from "node:path";
 import { type Command, Option } from "commander";
 import { QuireError } from "../../errors.js";
 import { partOf } from "../../methods.js";
+import { adaptersOf } from "../adapter-flags.js";
 import { bytes } from "../layout.js";
 import { showOpening } from "../open-model.js";
 import { examples, isOffline, type ModelFlags, modelOptions, number, outputOptions } from "../options.js";
@@ -96,6 +97,7 @@ export function define(command: Command): void {
     "quire serve",
     "quire serve --corpus ./docs --model qwen3-1.7b",
     "quire serve --host 0.0.0.0 --keys keys.json",
+    "quire serve --adapter law=./runs/law/adapter --adapter prose=./runs/prose/adapter",
     "quire serve --echo --port 0 --json",
   ]);
   command.action(start(run));
@@ -115,6 +117,7 @@ async function run(session: Session, flags: Flags): Promise<void> {
       threads: flags.threads,
       contextTokens: flags.context,
       cacheType: flags.cacheType as "f16" | "f32" | "q8_0" | undefined,
+      adapters: adaptersOf(flags),
       offline: isOffline(flags),
       embedder: flags.embedder,
       schedule: flags.tbtTarget === undefined ? flags.schedule : `sarathi:tbt-target=${flags.tbtTarget}`,

@@ -80,6 +80,8 @@ export interface JobOptions {
   readonly grammar?: string;
   readonly cache?: string;
   readonly decoder?: string;
+  /** One of those that were opened with the model. */
+  readonly adapter?: string;
   readonly overflow?: "error" | "drop-middle" | "drop-oldest";
   readonly ignoreEnd?: boolean;
   /** Pieces tell what the decoder did. */
@@ -147,6 +149,8 @@ export interface EngineSettings {
   /** Most bytes of all caches together. */
   readonly cacheMemoryBytes?: number;
   readonly prefixSharing?: boolean;
+  /** LoRA adapters that requests may choose: name to folder or file. */
+  readonly adapters?: Readonly<Record<string, string>>;
   /** Embedding model by name or path; "none" for none. */
   readonly embedder?: string;
 }

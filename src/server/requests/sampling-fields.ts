@@ -9,6 +9,7 @@ export const quireField = z
   .strictObject({
     cache: z.string().max(200).nullish().describe('cache policy, as "window:budget=512"'),
     decoder: z.string().max(200).nullish().describe('decoder, as "prompt-lookup:draft=8"'),
+    adapter: z.string().max(200).nullish().describe("one of the adapters that the server was started with"),
     overflow: z
       .enum(["error", "drop-middle", "drop-start"])
       .nullish()
@@ -90,6 +91,7 @@ export function samplingOf(fields: SamplingFields, index = 0): JobOptions {
     ignoreEnd: given(fields.ignore_eos),
     cache: given(fields.quire?.cache),
     decoder: given(fields.quire?.decoder),
+    adapter: given(fields.quire?.adapter),
     overflow: fields.quire?.overflow === "drop-start" ? "drop-oldest" : given(fields.quire?.overflow),
   });
 }
