@@ -67,22 +67,43 @@ export const sequentialSelection: VerificationRule = (target, draft, draws, acce
 /** SpecTr's ρ in [1, K]: 1 - (1 - β)^K = ρβ with β = Σ min(q, t/ρ), the probability that one draw is accepted. */
 export function selectionScale(target: Candidates, draft: Candidates, draws: number): number {
   if (draws <= 1) return 1;
-  const pairs: number[] = [];
+  const most = Math.min(target.tokens.length, draft.tokens.length);
+  const targets = new Float64Array(most);
+  const drafts = new Float64Array(most);
+  let count = 0;
   inBoth(target, draft, (inTarget, inDraft) => {
-    pairs.push(target.weights[inTarget]! / target.total, draft.weights[inDraft]! / draft.total);
+    targets[count] = target.weights[inTarget]! / target.total;
+    drafts[count++] = draft.weights[inDraft]! / draft.total;
   });
   const excess = (scale: number): number => {
     let accepted = 0;
-    for (let i = 0; i < pairs.length; i += 2) accepted += Math.min(pairs[i + 1]!, pairs[i]! / scale);
+    for (let i = 0; i < count; i++) accepted += Math.min(drafts[i]!, targets[i]! / scale);
     return 1 - (1 - accepted) ** draws - scale * accepted;
   };
-  let low = 1;
-  let high = draws;
-  while (high - low > 1e-15 * high) {
-    const middle = (low + high) / 2;
-    if (middle === low || middle === high) break;
-    if (excess(middle) > 0) low = middle;
-    else high = middle;
+  return root(excess, 1, draws);
+}
+
+/** Where a function that falls from above 0 to below crosses it: false position by the Illinois rule. */
+function root(value: (x: number) => number, from: number, to: number): number {
+  let [low, high] = [from, to];
+  let [above, below] = [value(low), value(high)];
+  if (above <= 0) return low;
+  if (below >= 0) return high;
+  let side = 0;
+  for (let step = 0; step < 100 && high - low > 1e-15 * high; step++) {
+    const x = (above * high - below * low) / (above - below);
+    if (x <= low || x >= high) break;
+    const found = value(x);
+    if (Math.abs(found) < 1e-15) return x;
+    if (found > 0) {
+      [low, above] = [x, found];
+      if (side > 0) below /= 2;
+      side = 1;
+    } else {
+      [high, below] = [x, found];
+      if (side < 0) above /= 2;
+      side = -1;
+    }
   }
-  return (low + high) / 2;
+  return above < -below ? low : high;
 }
