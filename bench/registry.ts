@@ -24,6 +24,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   slugger: async () => (await import("./structure/slugger.js")).sluggerBench,
   map: async () => (await import("./structure/corpus-map.js")).corpusMapBench,
   "bottom-up-communities": async () => (await import("./structure/bottom-up-communities.js")).bottomUpCommunitiesBench,
+  hogwild: async () => (await import("./hogwild/hogwild.js")).hogwildBench,
   treepo: async () => (await import("./treepo/treepo.js")).treepoBench,
   "universal-transformer": async () =>
     (await import("./universal-transformer/universal-transformer.js")).universalTransformerBench,
