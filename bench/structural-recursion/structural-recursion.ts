@@ -1,35 +1,45 @@
 import { Device } from "../../src/tensor/device.js";
 import type { Score } from "../../src/train/recursion/judge-trained.js";
 import type { Bench, BenchOptions, Findings, Row } from "../lib/report.js";
-import type { Spread } from "../lib/statistics.js";
+import { type Spread, single } from "../lib/statistics.js";
 import { type Arm, arms, learningRate, modelSize, seeds, sequences } from "./arms.js";
+import { type Asked, type AskedOutcome, askedTitle, askInContext, everyAsked } from "./in-context.js";
 import { Outcomes } from "./outcomes.js";
 import { type ArmOutcome, recipeOf, trainArm } from "./train-arm.js";
 
-/** Do small transformers that are trained on recursive functions compute them? Each arm is scored on every test set apart, and its
- *  failures are compared with the shortcuts it may have learnt. Each arm and seed is kept as it ends; a stopped run goes on. */
+/** Do small transformers that are trained on recursive functions compute them, and do general models in their context? Each is scored
+ *  on every test set apart, and failures are compared with the shortcuts that may have been learnt. Each part is kept as it ends, so
+ *  a run that was stopped goes on. */
 
 export const structuralRecursionBench: Bench = { title: "Structural recursion: the function, or a shortcut", run };
 
+interface InContext {
+  readonly asked: Asked;
+  readonly outcome: AskedOutcome;
+}
+
 interface Measured {
   readonly arm: Arm;
+  readonly steps: number;
   readonly outcomes: readonly ArmOutcome[];
 }
+
+const quickSteps = 60;
 
 async function run(options: BenchOptions): Promise<Findings> {
   const { quick, seed, threads = 1, progress, saved } = options;
   const kept = await Outcomes.open();
-  const device = Device.open({ device: "cpu", threads });
   const cases = quick ? 60 : 500;
   const chosenSeeds = quick ? [seed] : seeds.map((one) => one + seed - 1);
   const chosenArms = quick ? arms.slice(0, 1) : arms;
   const found = new Map<Arm, ArmOutcome[]>(chosenArms.map((arm) => [arm, []]));
+  const device = Device.open({ device: "cpu", threads });
   try {
     // Seed after seed, so that a stopped run has something of every arm.
     for (const armSeed of chosenSeeds) {
       for (const arm of chosenArms) {
-        const steps = quick ? 60 : arm.steps;
-        const { data, ...recipe } = recipeOf(arm, armSeed, steps);
+        const steps = quick ? quickSteps : arm.steps;
+        const { data: _, ...recipe } = recipeOf(arm, armSeed, steps);
         const key = Outcomes.key([recipe, arm.task.name, arm.setting, arm.name, cases]);
         const name = `${arm.setting}, ${arm.name}, seed ${armSeed}`;
         let outcome = kept.get<ArmOutcome>(key);
@@ -47,19 +57,29 @@ async function run(options: BenchOptions): Promise<Findings> {
   } finally {
     await device.close();
   }
-  return report(
-    [...found].map(([arm, outcomes]) => ({ arm, outcomes })),
-    cases,
-  );
+  const asked = everyAsked(options.model, quick);
+  const perSet = quick ? 3 : 8;
+  const keyOf = (one: Asked): string => Outcomes.key(["in context", one, perSet, seed]);
+  if (!saved) await askInContext({ asked, cases: perSet, seed, threads, kept, keyOf, progress });
+  const inContext = asked.flatMap((one) => {
+    const outcome = kept.get<AskedOutcome>(keyOf(one));
+    return outcome === undefined ? [] : [{ asked: one, outcome }];
+  });
+  const trained = [...found].map(([arm, outcomes]) => ({ arm, outcomes, steps: quick ? quickSteps : arm.steps }));
+  return report(trained, inContext, cases);
 }
 
-function report(all: readonly Measured[], cases: number): Findings {
+function report(all: readonly Measured[], inContext: readonly InContext[], cases: number): Findings {
   const measured = all.filter(({ outcomes }) => outcomes.length > 0);
   return {
     title: structuralRecursionBench.title,
     summary: `Small transformers trained on functions that are defined by recursion, and what they do where random inputs hardly ever lead. Exact: the whole answer is right, in per cent of the cases of a test set (up to ${cases}, none seen in training); mean over seeds, in brackets the least and the most. Natural: drawn as in training. The other sets hold one kind of edge case each. A shortcut explains a failure where it says the same wrong thing; its number is chosen on half of the failures and judged on the other half.`,
-    columns: { exact: { title: "exact", unit: "%", digits: 1, better: "higher" } },
-    rows: measured.flatMap(setRows),
+    columns: {
+      exact: { title: "exact", unit: "%", digits: 1, better: "higher" },
+      cases: { title: "cases", unit: "", digits: 0, better: "neither" },
+      unread: { title: "unreadable", unit: "%", digits: 0, better: "lower" },
+    },
+    rows: [...measured.flatMap(setRows), ...inContext.flatMap(contextRows)],
     ratios: Object.fromEntries(measured.flatMap(gaps)),
     targets: {},
     checks: [],
@@ -68,6 +88,7 @@ function report(all: readonly Measured[], cases: number): Findings {
     notes: [
       ...measured.flatMap(shortcutNotes),
       ...measured.map(depthNote),
+      ...inContext.map(contextNote),
       ...sizeNotes(measured),
       "Positions are rotary, which no shift of a whole text changes: failures on longer inputs are not those of absolute positions that were never seen.",
     ],
@@ -78,8 +99,36 @@ function setRows({ arm, outcomes }: Measured): Row[] {
   return setsOf(outcomes).map((set) => ({
     setting: `${arm.setting}: ${set}`,
     contender: arm.name,
-    measures: { exact: across(outcomes.map(({ sets }) => share(sets[set]))) },
+    measures: {
+      exact: across(outcomes.map(({ sets }) => share(sets[set]))),
+      cases: across(outcomes.map(({ sets }) => sets[set]?.cases ?? 0)),
+    },
   }));
+}
+
+function contextRows({ asked, outcome }: InContext): Row[] {
+  const what = asked.task === "succ" ? "successor" : "in-order traversal";
+  return outcome.sets.map(({ set, cases, exact, unread }) => ({
+    setting: `${what}, in context: ${set}`,
+    contender: askedTitle(asked),
+    measures: {
+      exact: single((100 * exact) / cases),
+      cases: single(cases),
+      unread: single((100 * unread) / cases),
+    },
+  }));
+}
+
+/** How a general model fails. */
+function contextNote({ asked, outcome }: InContext): string {
+  const { shortcuts, faults, calls, copies } = outcome;
+  const title = `${asked.task === "succ" ? "successor" : "in-order traversal"} in context, ${askedTitle(asked)}`;
+  const kinds = Object.entries(faults ?? {}).sort(([, a], [, b]) => b - a);
+  const how =
+    faults === undefined
+      ? `${shortcuts?.failures ?? 0} failures, ${copies} of them the input copied${shortcuts?.named === undefined ? "; no shortcut explains half of them" : `; named: ${explanationText(shortcuts.named)}`}`
+      : `first fault: ${kinds.length === 0 ? "none" : kinds.map(([kind, times]) => `${kind} ${times}`).join(", ")}`;
+  return `${title}: ${calls} calls; ${how}.`;
 }
 
 function setsOf(outcomes: readonly ArmOutcome[]): string[] {
@@ -111,7 +160,10 @@ function gaps({ arm, outcomes }: Measured): [string, number][] {
   const natural = exact("natural");
   const beyond = new Set(["longer", "longer-natural", "larger", "deeper"]);
   const gap = (sets: string[]): number => natural - Math.min(...sets.map(exact));
-  const edges = setsOf(outcomes).filter((set) => set !== "natural");
+  // What is one or two cases says little.
+  const edges = setsOf(outcomes).filter(
+    (set) => set !== "natural" && outcomes.every(({ sets }) => (sets[set]?.cases ?? 0) >= 3),
+  );
   return [
     [`natural:${name}`, natural],
     [`natural less worst edge set:${name}`, gap(edges.filter((set) => !beyond.has(set)))],
@@ -148,7 +200,7 @@ function depthNote({ arm, outcomes }: Measured): string {
 function sizeNotes(measured: readonly Measured[]): string[] {
   const weights = [...new Set(measured.flatMap(({ outcomes }) => outcomes.map((outcome) => outcome.weights)))];
   const seconds = measured.flatMap(({ outcomes }) => outcomes.map((outcome) => outcome.seconds));
-  const steps = [...new Set(measured.map(({ arm }) => arm.steps))].sort((a, b) => a - b);
+  const steps = [...new Set(measured.map((one) => one.steps))].sort((a, b) => a - b);
   if (seconds.length === 0) return ["Nothing is measured yet."];
   return [
     `${modelSize.layers} layers of width ${modelSize.hiddenSize} (${weights.map((one) => one.toLocaleString("en-US")).join(" or ")} weights), ${steps.join(" or ")} steps of ${sequences} examples, AdamW at ${learningRate}; ${seconds.length} runs, ${Math.round(Math.min(...seconds))} to ${Math.round(Math.max(...seconds))} s of training each, on a machine that was shared.`,
