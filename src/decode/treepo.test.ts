@@ -157,6 +157,19 @@ describe("the tree", () => {
     expect(events.filter(({ kind }) => kind === "branch-end")).toHaveLength(8);
   });
 
+  it("lets siblings draw independently of each other", () => {
+    const p = probabilities(endless([1]));
+    const expected = p.reduce((sum, one) => sum + one * one, 0);
+    for (const decoder of [treepo({ width: 2, segment: 1 }), independent({ width: 2 })]) {
+      let equal = 0;
+      for (let seed = 0; seed < 4000; seed++) {
+        const { answers } = runBranches(decoder, { target: endless, maxTokens: 1, sampling: { temperature: 1, seed } });
+        if (keyOf(answers[0] as TableAnswer) === keyOf(answers[1] as TableAnswer)) equal++;
+      }
+      expect(Math.abs(equal / 4000 - expected)).toBeLessThan(0.035);
+    }
+  });
+
   it("is always the same for the same seed", () => {
     const run = (seed: number) =>
       runBranches(treepo({ width: 8, segment: 2, firstMax: 5 }), {
@@ -217,6 +230,11 @@ describe("answers that end too soon", () => {
       for (const answer of answers) {
         expect(answer.weight === 0).toBe(answer.regrown === true);
         expect(answer.reason).toMatch(/^(end|length)$/);
+        // Each token was drawn after exactly the text before it.
+        for (const [i, { token, logProb }] of answer.choices.entries()) {
+          const p = probabilities(ending([1, ...tokensOf(answer).slice(0, i)]));
+          expect(logProb).toBeCloseTo(Math.log(p[token] as number), 5);
+        }
         // Every segment but the last is whole.
         expect((answer.path as number[]).length - 1).toBe(Math.ceil(answer.choices.length / 2));
       }
