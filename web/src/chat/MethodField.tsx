@@ -8,14 +8,35 @@ interface MethodFieldProps {
   readonly methods: readonly Method[] | undefined;
   /** The string form, as "h2o:budget=0.2"; undefined leaves it to the server. */
   readonly value: string | undefined;
+  /** Options are folded away, with those that were changed in the fold's name. */
+  readonly folded?: boolean;
   onChange(value: string | undefined): void;
 }
 
 /** A method to choose, with the options that its own schema names. */
-export function MethodField({ label, hint, methods, value, onChange }: MethodFieldProps) {
+export function MethodField({ label, hint, methods, value, folded = false, onChange }: MethodFieldProps) {
   const choice = value === undefined ? undefined : parseChoice(value);
   const chosen = methods?.find(({ name }) => name === choice?.name);
   const unknown = choice !== undefined && methods !== undefined && chosen === undefined;
+  const properties = chosen?.options?.properties;
+  const fields =
+    choice === undefined || properties === undefined
+      ? undefined
+      : Object.entries(properties).map(([name, schema]) => (
+          <OptionField
+            key={name}
+            name={name}
+            schema={schema}
+            value={choice.options[name] ?? ""}
+            onChange={(option) =>
+              onChange(writeChoice({ name: choice.name, options: { ...choice.options, [name]: option } }))
+            }
+          />
+        ));
+  const changed = Object.entries(choice?.options ?? {})
+    .filter(([, set]) => set !== "")
+    .map(([name, set]) => `${name} ${set}`)
+    .join(", ");
   return (
     <div className="method-field">
       <Field label={label} hint={chosen?.title ?? hint}>
@@ -36,20 +57,13 @@ export function MethodField({ label, hint, methods, value, onChange }: MethodFie
           </select>
         )}
       </Field>
-      {choice !== undefined && chosen?.options?.properties !== undefined && (
-        <div className="method-options">
-          {Object.entries(chosen.options.properties).map(([name, schema]) => (
-            <OptionField
-              key={name}
-              name={name}
-              schema={schema}
-              value={choice.options[name] ?? ""}
-              onChange={(option) =>
-                onChange(writeChoice({ name: choice.name, options: { ...choice.options, [name]: option } }))
-              }
-            />
-          ))}
-        </div>
+      {folded && fields !== undefined && fields.length > 0 ? (
+        <details className="method-fold">
+          <summary>{changed === "" ? "Options" : changed}</summary>
+          <div className="method-options">{fields}</div>
+        </details>
+      ) : (
+        fields !== undefined && <div className="method-options">{fields}</div>
       )}
     </div>
   );

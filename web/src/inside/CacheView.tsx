@@ -70,9 +70,6 @@ export function CacheView() {
             />
           )}
         </Field>
-        <MethodField label="Policy" hint="Nothing to compare" methods={policies} value={left} onChange={setLeft} />
-        <MethodField label="Beside" hint="Nothing beside it" methods={policies} value={right} onChange={setRight} />
-        <NumberField label="Tokens to write" value={maxTokens} least={1} most={512} whole onChange={setMaxTokens} />
         {busy ? (
           <Button icon="stop" onClick={() => running.current?.abort()}>
             Stop
@@ -87,6 +84,23 @@ export function CacheView() {
             Look inside
           </Button>
         )}
+        <MethodField
+          label="Policy"
+          hint="Nothing to compare"
+          folded
+          methods={policies}
+          value={left}
+          onChange={setLeft}
+        />
+        <MethodField
+          label="Beside"
+          hint="Nothing beside it"
+          folded
+          methods={policies}
+          value={right}
+          onChange={setRight}
+        />
+        <NumberField label="Tokens to write" value={maxTokens} least={1} most={512} whole onChange={setMaxTokens} />
       </form>
       <div className="inside-result">
         {problem !== undefined && <ErrorNotice error={problem} />}

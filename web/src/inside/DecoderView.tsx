@@ -70,7 +70,23 @@ export function DecoderView() {
             />
           )}
         </Field>
-        <MethodField label="Decoder" hint="One token a pass" methods={decoders} value={decoder} onChange={setDecoder} />
+        {busy ? (
+          <Button icon="stop" onClick={() => running.current?.abort()}>
+            Stop
+          </Button>
+        ) : (
+          <Button look="primary" icon="play" type="submit" disabled={prompt.trim() === ""}>
+            Watch
+          </Button>
+        )}
+        <MethodField
+          folded
+          label="Decoder"
+          hint="One token a pass"
+          methods={decoders}
+          value={decoder}
+          onChange={setDecoder}
+        />
         <div className="parameters-pair">
           <NumberField
             label="Temperature"
@@ -82,15 +98,6 @@ export function DecoderView() {
           />
           <NumberField label="Most tokens" value={maxTokens} least={1} most={4096} whole onChange={setMaxTokens} />
         </div>
-        {busy ? (
-          <Button icon="stop" onClick={() => running.current?.abort()}>
-            Stop
-          </Button>
-        ) : (
-          <Button look="primary" icon="play" type="submit" disabled={prompt.trim() === ""}>
-            Watch
-          </Button>
-        )}
       </form>
       <div className="inside-result">
         {problem !== undefined && <ErrorNotice error={problem} />}
