@@ -543,6 +543,8 @@ export class Sequence {
         const tokens = held.splice(held.length - rows);
         held.push(...Array.from(kept, (row) => tokens[row] ?? 0));
         store().keepOf(slots, kept);
+        // Policies that edit entries are not asked beside decoders that keep paths of trees.
+        store().putInOrder();
       },
     };
   }

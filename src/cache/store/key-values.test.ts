@@ -278,6 +278,33 @@ describe("KeyValueStore", () => {
     store.close();
   });
 
+  it("puts the kept rows of trees where the text's next ones would be, round after round", () => {
+    const store = new KeyValueStore(device, shape, 64);
+    store.watchSums();
+    stamp(store, store.reserve(3));
+    for (let round = 0; round < 12; round++) {
+      const base = store.tokens;
+      const rows = store.reserve(5, Int32Array.of(base, base, base + 1, base + 1, base + 2));
+      stamp(store, rows);
+      store.keepOf(rows, round % 2 === 0 ? Int32Array.of(1, 3, 4) : Int32Array.of(1));
+      store.putInOrder();
+      const { slots } = store.groupOf(0);
+      expect(slots.isDense).toBe(true);
+      expect(slots.extent).toBe(store.tokens);
+    }
+    for (const index of shape.layers.keys()) {
+      for (let head = 0; head < heads; head++) {
+        const at = Int32Array.from({ length: store.tokens }, (_, position) => position);
+        const keys = Float32Array.from(at, (position) => keyOf(position, index, head));
+        const wide = (sign: number) =>
+          Array.from({ length: 4 * keys.length }, (_, i) => sign * (keys[i >> 2] as number));
+        expect(Array.from(store.layer(index).read("keys", head, at))).toEqual(wide(1));
+        expect(Array.from(store.layer(index).read("values", head, at))).toEqual(wide(-1));
+      }
+    }
+    store.close();
+  });
+
   it("refuses what cannot be", () => {
     expect(() => new KeyValueStore(device, { ...shape, type: "q8_0" }, 8)).toThrow(/multiple/);
     const store = new KeyValueStore(device, shape, 8);

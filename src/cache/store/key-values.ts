@@ -232,6 +232,25 @@ export class KeyValueStore {
     this.tokens -= lost.length;
   }
 
+  /** Puts entries that are out of the text's order, and those behind holes, where they would be had they come one by one: sums over
+   *  them are then added in the same order, to the last bit. Layers with slots a head stay as they are. */
+  putInOrder(): void {
+    for (const group of this.groups) {
+      if (group.slots.isDense) continue;
+      const order = group.slots.occupied();
+      let first = 0;
+      while (first < order.length && order[first] === first) first++;
+      const rest = order.subarray(first);
+      for (const index of rest.length > 0 ? group.layers : []) {
+        const memory = this.layer(index);
+        memory.moveTo(first, rest);
+        if (memory.parts.sums || memory.parts.bias) memory.blankFrom(order.length);
+      }
+      group.slots = group.slots.compacted(group.slots.capacity);
+      this.moved?.(order);
+    }
+  }
+
   /** Drops all but these slots in the layers of a group. */
   keepShared(group: SlotGroup, slots: Int32Array): void {
     this.#blank(group, group.slots.keep(slots));

@@ -89,6 +89,17 @@ export class LayerMemory {
     }
   }
 
+  /** Moves what these slots hold to slots `first`, `first` + 1, ... */
+  moveTo(first: number, slots: Int32Array): void {
+    for (let head = 0; head < this.shape.kvHeads; head++) {
+      for (const part of ["keys", "values", "raw", "sums", "bias"] as const) {
+        if (this.#tensor(part) === undefined) continue;
+        const bytes = this.#readHead(part, head, extentOf(slots));
+        this.#writeHead(part, head, first, pack(bytes, slots, this.#entryBytes(part)));
+      }
+    }
+  }
+
   /** Forgets what was kept beside these slots. */
   blank(head: number, slots: ArrayLike<number>): void {
     for (const part of ["sums", "bias"] as const) {

@@ -43,6 +43,7 @@ export class DraftMemory implements SequenceMemory {
     if (round?.begun === true) round.rewindLine(length);
     this.#endRound();
     this.#store.rewind(length);
+    this.#store.putInOrder();
   }
 
   keepRows(rows: number, kept: Int32Array): void {
@@ -50,6 +51,7 @@ export class DraftMemory implements SequenceMemory {
     if (slots?.positions.length !== rows || this.#round?.begun === true)
       throw new QuireError("bad-input", "Only the rows of the newest request can be kept or taken back.");
     this.#store.keepOf(slots, kept);
+    this.#store.putInOrder();
   }
 
   /** The rows `done` to `done + rows` of a request, with slots reserved for them. */
