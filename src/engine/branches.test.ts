@@ -267,6 +267,32 @@ describe("llama, further", () => {
     await tight.close();
   });
 
+  it("is never the one who gives way when others need room", async () => {
+    const long = { decoder: autoregressive(), prompt: "short", maxTokens: 700 };
+    const tree = { decoder: treepo({ width: 4, segment: 8 }), seed: 3, maxTokens: 96 };
+    const roomy = open({ prefixSharing: false });
+    // Tokens: what is computed anew in other slices differs in the last digits.
+    const tokensOf = ({ answers }: Awaited<ReturnType<typeof ask>>) => answers.map((answer) => answer.tokens);
+    const expected = [tokensOf(await ask(roomy, long)), tokensOf(await ask(roomy, tree))];
+    // The long one fits beside the tree until it has to grow, which it must while the tree, the newest, is there.
+    const cacheMemoryBytes = roomy.memory.bytesFor(5 + 512) + roomy.memory.bytesFor(text.length + 4 * 96 + 1) + 64;
+    await roomy.close();
+    const engine = open({ cacheMemoryBytes, prefixSharing: false });
+    let second: ReturnType<typeof ask> | undefined;
+    let tokens = 0;
+    engine.observer = {
+      onToken: () => {
+        if (++tokens === 480) second = ask(engine, tree);
+      },
+    };
+    const first = await ask(engine, long);
+    const other = await (second as ReturnType<typeof ask>);
+    expect([tokensOf(first), tokensOf(other)]).toEqual(expected);
+    expect(first.stats.preemptions).toBeGreaterThan(0);
+    expect(other.stats.preemptions).toBe(0);
+    await engine.close();
+  });
+
   it("leaves no memory for a next turn, which reads its prompt anew", async () => {
     const engine = open({ prefixSharing: false });
     const start = (resume?: HeldMemory) =>
