@@ -28,5 +28,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   treepo: async () => (await import("./treepo/treepo.js")).treepoBench,
   "universal-transformer": async () =>
     (await import("./universal-transformer/universal-transformer.js")).universalTransformerBench,
+  "seco-spaco": async () => (await import("./seco-spaco/seco-spaco.js")).secoSpacoBench,
   mor: async () => (await import("./mor/mor.js")).morBench,
 };
