@@ -27,6 +27,11 @@ export function stopGradient(x: Tensor): Tensor {
 
 const stopped = "stopGradient";
 
+/** `hard` in its values, `soft` in its gradient: how a choice is learnt that has no slope of its own. */
+export function straightThrough(hard: Tensor, soft: Tensor): Tensor {
+  return soft.add(stopGradient(hard.sub(soft)));
+}
+
 /** The same result as fn(...inputs), whose intermediate results are not kept for the gradient but computed again: less memory for
  *  more time. `fn` is called twice with tensors of the same graph and must build the same both times. */
 export function checkpoint(inputs: readonly Tensor[], fn: (...inputs: Tensor[]) => Tensor): Tensor {

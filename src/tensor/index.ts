@@ -1,5 +1,5 @@
 /** The tensor layer as a public part: ggml's operations with checks and gradients, graphs, devices, optimisers. */
-export { checkpoint, gradients, stopGradient } from "./autodiff.js";
+export { checkpoint, gradients, stopGradient, straightThrough } from "./autodiff.js";
 export { Device, type DeviceInfo, type DeviceKind, type DeviceOptions, listDevices } from "./device.js";
 export { type DType, dtypes, isQuantised, rowBytes } from "./dtype.js";
 export { evaluate } from "./evaluate.js";
