@@ -68,6 +68,7 @@ export async function openQuire(session: Session, flags: ModelFlags): Promise<Qu
     threads: flags.threads,
     contextTokens: flags.context,
     cacheType: flags.cacheType as "f16" | "f32" | "q8_0" | undefined,
+    products: flags.products as "as-stored" | "in-parts" | undefined,
     offline: isOffline(flags),
     signal: session.signal,
     onProgress: (progress) => showOpening(session, progress),

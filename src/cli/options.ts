@@ -12,6 +12,7 @@ export interface ModelFlags extends AdapterFlags {
   readonly threads?: number;
   readonly context?: number;
   readonly cacheType?: string;
+  readonly products?: string;
   readonly offline?: boolean;
 }
 
@@ -53,6 +54,11 @@ export function modelOptions(command: Command, { endpoint = true } = {}): Comman
         .choices(["f16", "f32", "q8_0"])
         .env("QUIRE_CACHE_TYPE"),
     )
+    .addOption(
+      new Option("--products <how>", "in-parts: q4_1 matrices multiply faster, and take as much memory again")
+        .choices(["as-stored", "in-parts"])
+        .env("QUIRE_PRODUCTS"),
+    )
     .addOption(offline());
 }
 
@@ -64,7 +70,7 @@ export function offline(): Option {
 export function generationOptions(command: Command): Command {
   return command
     .addOption(new Option("--cache <policy>", "cache policy, as window:budget=512").env("QUIRE_CACHE_POLICY"))
-    .addOption(new Option("--decoder <decoder>", "decoder, as prompt-lookup:draft=8").env("QUIRE_DECODER"))
+    .addOption(new Option("--decoder <decoder>", "decoder, as rsd or chain:draft=lookup").env("QUIRE_DECODER"))
     .addOption(number("--max-tokens <n>", "most tokens of the answer", "QUIRE_MAX_TOKENS", { least: 1, whole: true }))
     .addOption(number("--temperature <t>", "0 always takes the likeliest token", "QUIRE_TEMPERATURE", { least: 0 }))
     .addOption(number("--seed <n>", "makes drawing repeatable", "QUIRE_SEED", { least: 0, whole: true }));

@@ -117,6 +117,7 @@ async function run(session: Session, flags: Flags): Promise<void> {
       threads: flags.threads,
       contextTokens: flags.context,
       cacheType: flags.cacheType as "f16" | "f32" | "q8_0" | undefined,
+      products: flags.products as "as-stored" | "in-parts" | undefined,
       adapters: adaptersOf(flags),
       offline: isOffline(flags),
       embedder: flags.embedder,

@@ -141,6 +141,7 @@ export interface EngineSettings {
   readonly threads?: number;
   readonly contextTokens?: number;
   readonly cacheType?: "f16" | "f32" | "q8_0";
+  readonly products?: "as-stored" | "in-parts";
   readonly offline?: boolean;
   /** "sarathi:budget=512", "sarathi:tbt-target=50", "whole-prefill", ... */
   readonly schedule?: string;

@@ -8,7 +8,7 @@ import { asApiError, badRequest } from "../http/api-error.js";
 export const quireField = z
   .strictObject({
     cache: z.string().max(200).nullish().describe('cache policy, as "window:budget=512"'),
-    decoder: z.string().max(200).nullish().describe('decoder, as "prompt-lookup:draft=8"'),
+    decoder: z.string().max(200).nullish().describe('decoder, as "rsd" or "chain:draft=lookup"'),
     adapter: z.string().max(200).nullish().describe("one of the adapters that the server was started with"),
     overflow: z
       .enum(["error", "drop-middle", "drop-start"])
