@@ -3,6 +3,7 @@ import type { Bench } from "./lib/report.js";
 /** Every bench by its name. Each is loaded only when it runs, so that a missing rival stops only its own. */
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   decode: async () => (await import("./decode/decode.js")).decode,
+  train: async () => (await import("./train/train.js")).trainBench,
   load: async () => (await import("./load/load.js")).load,
   decoders: async () => (await import("./decoders/decoders.js")).decodersBench,
   embed: async () => (await import("./embed-bench.js")).embed,
