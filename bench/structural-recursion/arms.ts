@@ -10,6 +10,8 @@ export interface Arm extends TrainedCase {
   readonly setting: string;
   readonly steps: number;
   readonly architecture: "llama" | "universal-transformer";
+  /** Comes after all seeds of the others: it takes long, or says less. */
+  readonly last?: boolean;
   /** Fields of the architecture alone. */
   readonly fields?: Readonly<Record<string, string | number | boolean>>;
 }
@@ -59,6 +61,7 @@ export const arms: readonly Arm[] = [
   },
   {
     ...plain,
+    last: true,
     name: "a fifth of them combs and paths",
     setting: "in-order traversal",
     function: "in",
@@ -67,6 +70,7 @@ export const arms: readonly Arm[] = [
   },
   {
     ...plain,
+    last: true,
     name: "uniform shapes",
     setting: "one step of in-order",
     function: "in",

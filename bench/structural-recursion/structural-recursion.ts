@@ -36,8 +36,9 @@ async function run(options: BenchOptions): Promise<Findings> {
   const device = Device.open({ device: "cpu", threads });
   try {
     // Seed after seed, so that a stopped run has something of every arm.
-    for (const armSeed of chosenSeeds) {
-      for (const arm of chosenArms) {
+    for (const last of [false, true]) {
+      for (const [armSeed, arm] of chosenSeeds.flatMap((one) => chosenArms.map((arm) => [one, arm] as const))) {
+        if ((arm.last ?? false) !== last) continue;
         const steps = quick ? quickSteps : arm.steps;
         const { data: _, ...recipe } = recipeOf(arm, armSeed, steps);
         const key = Outcomes.key([recipe, arm.task.name, arm.setting, arm.name, cases]);

@@ -42,7 +42,7 @@ const models = ["list", "pull", "rm", "path", "check"].map((name) => `models ${n
 const keys = ["add", "list", "rm"].map((name) => `keys ${name}`);
 /** They have no result of their own: what they hold does, or another program reads it. */
 const withoutResult = ["models", "keys", "mcp", "cache"];
-test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, "cache inspect"])(
+test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, "cache inspect", "eval recursion"])(
   "%s --help shows options and examples",
   async (words) => {
     const given = words.split(" ");

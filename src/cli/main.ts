@@ -17,6 +17,8 @@ async function main(argv: readonly string[]): Promise<void> {
     .description("Answers from your own documents and code, by open language models on your own machine.")
     .usage("<command> [options]")
     .exitOverride()
+    // Flags after a command are that command's, also where its parent has some of the same name.
+    .enablePositionalOptions()
     .configureOutput({ writeErr: () => {} })
     .helpCommand(false)
     .option("-V, --version", "version, and the native libraries in use")

@@ -11,18 +11,22 @@ import { successor } from "./successor.js";
 import type { Task } from "./task.js";
 import { traversal } from "./traversal.js";
 
-/** The tasks by name, each with its default range. */
+/** The tasks by name, most with their default range. */
 export const tasks = {
   copy: () => copy(),
   reverse: () => reverse(),
   addition: () => addition(),
   "addition-reversed": () => addition({ reversed: true }),
   succ: () => successor(),
+  /** A fifth of the examples with their depth drawn uniformly. */
+  "succ-deep": () => successor({ edgeShare: 0.2 }),
   "succ-reverse": () => successor({ order: "reverse" }),
   "succ-step": () => successor({ form: "step" }),
   "succ-trace": () => successor({ form: "trace" }),
   pre: () => traversal({ traversal: "pre" }),
   in: () => traversal({ traversal: "in" }),
+  /** Trees of six nodes at most, which a small model learns in minutes. */
+  "in-small": () => traversal({ traversal: "in", nodes: [1, 6], mostHeight: 5, mostNodes: 10 }),
   post: () => traversal({ traversal: "post" }),
   "step-pre": () => traversal({ traversal: "pre", form: "step" }),
   "step-in": () => traversal({ traversal: "in", form: "step" }),
