@@ -19,4 +19,7 @@ export { type OpenOptions, type OpenProgress, Quire, type TokenScores } from "./
 export { planReading, type ReadSessionOptions, readableText, readThrough } from "./read-session.js";
 export { listDevices } from "./tensor/device.js";
 export type { TextScoring, TokenLogProbOptions, TokenLogProbs } from "./text/text-scoring.js";
+export { trainingRun } from "./train/loop.js";
+export { openRun } from "./train/open-run.js";
+export { defineRecipe, parseRecipe, type Recipe } from "./train/recipe.js";
 export { resolveModel } from "./weights/resolve-model.js";
