@@ -122,10 +122,13 @@ function stepFlops({ sequences, length, width, layers }: ModelShape, parameters:
 }
 
 /** The first steps of both must come to the same losses: a speed of something else would say nothing. */
-async function sameCurve(running: readonly Running[], setting: string, precision: string): Promise<Check> {
-  const [mine, theirs] = await Promise.all(
-    running.map(async (contender) => (await contender.run({ steps: 8 })).losses),
-  );
+async function sameCurve(
+  running: readonly Running[],
+  setting: string,
+  precision: string,
+  steps: number,
+): Promise<Check> {
+  const [mine, theirs] = await Promise.all(running.map(async (contender) => (await contender.run({ steps })).losses));
   const worst = Math.max(...(mine ?? []).map((loss, step) => Math.abs(loss / (theirs?.[step] ?? Number.NaN) - 1)));
   const allowed = precision === "f32" ? 1e-3 : 2e-2;
   return {
