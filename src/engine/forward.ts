@@ -68,8 +68,10 @@ interface BuiltPass {
 }
 
 /** Graphs kept, and the bytes that those beyond the newest may hold together. */
-const keptGraphs = 8;
+const keptGraphs = 32;
 const keptBytes = 48 * 2 ** 20;
+/** Rows of one sequence that a draft may have brought. */
+const mostDraftRows = 32;
 
 export class ForwardPass {
   readonly model: LoadedModel;
@@ -182,7 +184,7 @@ export class ForwardPass {
     );
     const parts = segments.map(({ store, tokens, stepRow = false, reader, branches, views }) => {
       if (views !== undefined) return ViewInputs.key(views);
-      const classes = layerClasses(store, readStep({ store, stepRow, reader, branches }, segments.length));
+      const classes = layerClasses(store, readStep({ store, stepRow, reader, branches, tokens }, segments.length));
       const form = `${store.id}.${store.generation}.${tokens.length}.${classKey(store, classes)}`;
       return `${form}${stepRow ? ".row" : ""}${reader === undefined ? "" : `.${reader.key}`}`;
     });
@@ -308,11 +310,15 @@ export class ForwardPass {
 
 /** Every sequence of a pass comes to the end of its graph at another time, and a graph of many is dear: they read further ahead. Not
  *  where a policy observes: its sums are cut to what can be seen. */
-function readStep(segment: Pick<Segment, "store" | "stepRow" | "reader" | "branches">, segments: number): number {
-  const { store, stepRow, reader, branches } = segment;
+function readStep(
+  segment: Pick<Segment, "store" | "stepRow" | "reader" | "branches" | "tokens">,
+  segments: number,
+): number {
+  const { store, stepRow, reader, branches, tokens } = segment;
   const observed = stepRow === true || reader !== undefined || store.watchesSums;
-  // Branches write many entries a pass, and what a row does not see costs it next to nothing.
-  return (segments === 1 && branches === undefined) || observed ? slotStep : 4 * slotStep;
+  // Branches write many entries a pass, drafts come in all lengths, and what a row does not see costs it next to nothing.
+  const isOne = segments === 1 && branches === undefined && (tokens.length === 1 || tokens.length > mostDraftRows);
+  return isOne || observed ? slotStep : 4 * slotStep;
 }
 
 function attend(
