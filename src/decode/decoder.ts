@@ -151,8 +151,8 @@ export interface MemoryBlocks {
   readonly limit: number;
   /** Layers of the model see only a window of positions. */
   readonly windowed: boolean;
-  /** An empty block. */
-  open(): number;
+  /** An empty block; `room`: entries that it is likely to hold at once. */
+  open(room?: number): number;
   lengthOf(block: number): number;
   /** Moves all entries of `from` to the end of `to`, as if they had been written there, and leaves `from` empty. */
   append(to: number, from: number): void;

@@ -74,6 +74,9 @@ export const hogwild = decoder({
   },
 });
 
+/** Entries that a worker's step is given room for; it may need more. */
+const stepRoom = 128;
+
 interface Options {
   readonly workers: number | string | string[];
   readonly layout: "combined" | "contiguous" | "interleaved";
@@ -151,7 +154,13 @@ class Team {
       channel.describe({ name });
       const start = prompts.stepLabel(name, 1) + prompts.opening(name, index === 0 && this.#names.length > 1);
       const pending = bare ? [prompt.at(-1) as number] : this.#encode(start);
-      return new Worker(this.#context.tokenizer, { index, name, channel, block: this.#blocks.open(), pending });
+      return new Worker(this.#context.tokenizer, {
+        index,
+        name,
+        channel,
+        block: this.#blocks.open(stepRoom),
+        pending,
+      });
     });
     Object.assign(stats, { workers: this.#names.length, steps: 0, questions: 0 });
   }

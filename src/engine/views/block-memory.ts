@@ -71,15 +71,15 @@ export class BlockMemory implements MemoryBlocks {
     return this.#blocks.reduce((sum, { length }) => sum + length, 0);
   }
 
-  open(): number {
+  open(room = 0): number {
     if (!this.first.isDense) {
       throw new QuireError("unsupported", "A memory that was edited cannot be a block of views.", {
         fix: "Use the cache policy full.",
       });
     }
     const block = this.#blocks.length + 1;
-    this.#short ??= new BlockPool(this.#options, smallestRegion, firstRegions);
-    this.#blocks.push({ pool: this.#short, region: this.#short.take(block), length: 0 });
+    const pool = room > smallestRegion ? this.#longFor(room) : this.#shortOne();
+    this.#blocks.push({ pool, region: pool.take(block), length: 0 });
     return block;
   }
 
@@ -158,16 +158,26 @@ export class BlockMemory implements MemoryBlocks {
     return found;
   }
 
+  #shortOne(): BlockPool {
+    this.#short ??= new BlockPool(this.#options, smallestRegion, firstRegions);
+    return this.#short;
+  }
+
+  #longFor(length: number): BlockPool {
+    this.#long ??= new BlockPool(this.#options, regionFor(length), 1);
+    this.#long.fit(length);
+    return this.#long;
+  }
+
   #makeRoom(block: number, length: number): void {
     const own = this.#block(block);
     if (length <= own.pool.size) return;
     if (own.pool === this.#short) {
-      this.#long ??= new BlockPool(this.#options, regionFor(length), 1);
-      this.#long.fit(length);
-      const region = this.#long.take(block);
-      this.#long.copy(own.pool, own.region, region, own.length);
+      const long = this.#longFor(length);
+      const region = long.take(block);
+      long.copy(own.pool, own.region, region, own.length);
       own.pool.leave(own.region);
-      own.pool = this.#long;
+      own.pool = long;
       own.region = region;
     }
     own.pool.fit(length);

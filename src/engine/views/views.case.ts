@@ -33,9 +33,9 @@ export class ViewTrial {
     this.memory = new BlockMemory(() => this.first, { limit, open, close: (store) => this.#closeStore(store) });
   }
 
-  open(): number {
+  open(room?: number): number {
     this.blocks.push([]);
-    return this.memory.open();
+    return this.memory.open(room);
   }
 
   /** Ordinary text at the end of block 0. */

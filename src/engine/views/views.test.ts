@@ -73,7 +73,7 @@ describe.each(["llama", "qwen2", "qwen3", "gemma3"] as const)("%s", (architectur
   it("goes on when blocks outgrow their regions, in f32 and f16", async () => {
     for (const type of ["f32", "f16"] as const) {
       const trial = new ViewTrial(model, type);
-      const own = [trial.open(), trial.open(), trial.open()];
+      const own = [trial.open(), trial.open(40), trial.open()];
       const tokens = (count: number, seed: number) => Array.from({ length: count }, (_, i) => (i * 31 + seed) % 300);
       await trial.read(tokens(9, 3));
       const views = own.map((block) => [0, ...own.filter((other) => other !== block), block]);
