@@ -41,18 +41,16 @@ export async function costCurve({ path, threads, contexts, rows, rounds, progres
           const slots = store.reserve(count, positions);
           const parents = tokens.map((_, i) => i - 1);
           const [start, cpu] = [performance.now(), process.cpuUsage()];
-          await passes
-            .get(count)
-            ?.run([
-              {
-                store,
-                tokens,
-                positions,
-                slots,
-                wanted: Int32Array.from(tokens.keys()),
-                sees: { kind: "tree", parents },
-              },
-            ]);
+          await passes.get(count)?.run([
+            {
+              store,
+              tokens,
+              positions,
+              slots,
+              wanted: Int32Array.from(tokens.keys()),
+              sees: { kind: "tree", parents },
+            },
+          ]);
           const { user, system } = process.cpuUsage(cpu);
           // The first round builds the graphs.
           if (round > 0) {
