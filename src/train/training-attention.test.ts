@@ -46,7 +46,7 @@ describe("attention of training", () => {
       const options = { scale: 0.4, softcap: random.pick([0, 2]), window: random.pick([0, 2]) };
       const [found] = await evaluate(testDevice(), (g) => {
         const [q, k, v] = parts.map((part) => place(g, part));
-        return [causalAttention(g, sequences, length)(q as never, k as never, v as never, options)];
+        return [causalAttention(g, sequences)(q as never, k as never, v as never, options)];
       });
       const wanted = plainAttention(
         parts.map(({ data }) => data),
@@ -60,7 +60,7 @@ describe("attention of training", () => {
     forSeeds(3, (random) =>
       expectGradients(
         [randomPlain(random, [6, 2, 4]), randomPlain(random, [6, 1, 4]), randomPlain(random, [6, 1, 4])],
-        (g, q, k, v) => causalAttention(g, 2, 3)(g.use(q), g.use(k), g.use(v), { scale: 0.5 }),
+        (g, q, k, v) => causalAttention(g, 2)(g.use(q), g.use(k), g.use(v), { scale: 0.5 }),
       ),
     ));
 });
