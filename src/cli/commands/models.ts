@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { nearest, QuireError } from "../../errors.js";
 import { suggestion } from "../../method.js";
 import { bytes, count, oneLine, seconds, table } from "../layout.js";
+import { mergeModel } from "../merge-model.js";
 import { showOpening } from "../open-model.js";
 import { examples, offline, outputOptions } from "../options.js";
 import type { Session } from "../session.js";
@@ -43,6 +44,15 @@ export function define(command: Command): void {
   examples(outputOptions(check), ["quire models check ./model.gguf", "quire models check ./model.gguf --json"]).action(
     start(checkOne),
   );
+
+  const merge = command.command("merge").description("Adds a LoRA adapter into a model's weights: a model of its own.");
+  merge.argument("<model>", "a short name, a file or a folder");
+  merge.argument("<adapter>", "a folder or safetensors file in PEFT's layout");
+  merge.argument("<out>", "the new .gguf file, or folder of a safetensors model");
+  examples(outputOptions(merge), [
+    "quire models merge smollm2-135m-instruct ./runs/law/adapter law.gguf",
+    "quire models merge ./model.gguf ./adapter merged.gguf --json",
+  ]).action(start(mergeModel));
 
   command.action((_options: unknown, self: Command) => {
     const [given] = self.args;
