@@ -4,7 +4,10 @@ export default {
   name: "smollm2-lora",
   title: "SmolLM2 reads Quire's documentation",
   model: { from: "smollm2-135m-instruct", adapter: { rank: 8, targets: ["q_proj", "v_proj"] } },
-  data: { text: ["../docs/guide.md", "../docs/architecture.md", "../docs/glossary.md", "../docs/methods"], evaluationBatches: 1 },
+  data: {
+    text: ["../docs/guide.md", "../docs/architecture.md", "../docs/glossary.md", "../docs/methods"],
+    evaluationBatches: 1,
+  },
   batch: { sequences: 1, length: 1024 },
   trainer: "seco-spaco:chunk=256",
   steps: 30,

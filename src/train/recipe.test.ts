@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -11,7 +11,7 @@ import { writeGguf } from "../weights/gguf-write.js";
 import { dataOf } from "../weights/tensor-data.js";
 import { trainingRun } from "./loop.js";
 import { fingerprintOf, openRun } from "./open-run.js";
-import { parseRecipe, type Recipe } from "./recipe.js";
+import { newModel, parseRecipe, type Recipe, recipeSchema } from "./recipe.js";
 
 afterAll(closeTestDevice);
 
@@ -60,6 +60,12 @@ describe("a recipe", () => {
   it("is refused where it is none", () => {
     expect(() => parseRecipe(undefined)).toThrow(/no recipe/);
     expect(() => parseRecipe([recipe])).toThrow(/no recipe/);
+  });
+
+  it("has every key documented", async () => {
+    const page = await readFile(new URL("../../docs/guide/recipes.md", import.meta.url), "utf8");
+    for (const key of Object.keys(recipeSchema.shape)) expect(page).toContain(`| \`${key}\` |`);
+    for (const key of Object.keys(newModel.shape)) expect(page).toContain(`\`${key}\``);
   });
 
   it("may change its title, its format and its checkpoints and still go on from them", () => {
