@@ -1,8 +1,12 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { llama } from "../models/llama.js";
 import { adamW } from "../tensor/optim/adamw.js";
 import { RandomStream } from "../tensor/random.js";
 import { closeTestDevice, testDevice } from "../tensor/reference.case.js";
+import { valuesOf } from "./checkpoint.js";
 import { ChunkedGradients } from "./chunked/gradients.js";
 import {
   type ChunkChoice,
@@ -12,7 +16,9 @@ import {
   type SamplingOptions,
   samplingFactors,
 } from "./chunked/sampling.js";
+import { type TrainingPlan, trainingRun } from "./loop.js";
 import { secoSpaco } from "./seco-spaco.js";
+import { tinyRun } from "./tiny-run.case.js";
 import { newTrainable, type Trainable } from "./trainable.js";
 import type { TokenBatch } from "./trainer.js";
 import { TrainingStep, totalWeight } from "./training-step.js";
@@ -270,6 +276,28 @@ describe("SpaCO", () => {
     expect(await at(4)).toEqual(first);
     state.close();
     model.close();
+  });
+
+  it("goes on bit for bit after a run was stopped", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "quire-seco-"));
+    const step = { sequences: 4, length: 16, seed: 5, trainer: secoSpaco({ chunk: 3, budget: 2 }) };
+    const valuesAfter = async (plan: TrainingPlan, stopAt?: number): Promise<Float32Array[]> => {
+      const controller = new AbortController();
+      try {
+        for await (const event of trainingRun(plan, controller.signal))
+          if (event.kind === "step" && event.step === stopAt) controller.abort();
+      } catch (error) {
+        expect(error).toMatchObject({ code: "cancelled" });
+      }
+      return plan.model.parameters.map(valuesOf);
+    };
+    const run = (more: Partial<TrainingPlan> = {}) => tinyRun({ step, steps: 6, evaluateEvery: 3, ...more });
+    const [whole, begun, goesOn] = [run(), run({ folder }), run({ folder, resume: true })];
+    const expected = await valuesAfter(whole.plan);
+    await valuesAfter(begun.plan, 3);
+    expect(await valuesAfter(goesOn.plan)).toEqual(expected);
+    for (const { model } of [whole, begun, goesOn]) model.close();
+    await rm(folder, { recursive: true });
   });
 
   it("chooses as many chunks as it should, always with something to learn from", () => {
