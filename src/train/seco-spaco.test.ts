@@ -3,9 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { llama } from "../models/llama.js";
+import { tinyShape, writeTinyModel } from "../models/tiny-models.case.js";
 import { adamW } from "../tensor/optim/adamw.js";
 import { RandomStream } from "../tensor/random.js";
 import { closeTestDevice, testDevice } from "../tensor/reference.case.js";
+import { openWeightFile } from "../weights/open-weight-file.js";
 import { valuesOf } from "./checkpoint.js";
 import { ChunkedGradients } from "./chunked/gradients.js";
 import {
@@ -19,7 +21,7 @@ import {
 import { type TrainingPlan, trainingRun } from "./loop.js";
 import { secoSpaco } from "./seco-spaco.js";
 import { tinyRun } from "./tiny-run.case.js";
-import { newTrainable, type Trainable } from "./trainable.js";
+import { loadTrainable, newTrainable, type Trainable } from "./trainable.js";
 import type { TokenBatch } from "./trainer.js";
 import { TrainingStep, totalWeight } from "./training-step.js";
 
@@ -104,6 +106,24 @@ describe("SeCO", () => {
     state.close();
     model.close();
   });
+
+  it.each(["qwen2", "qwen3", "gemma3"] as const)(
+    "is exact for %s, with biases, norms of heads and windows",
+    async (name) => {
+      const tiny = await writeTinyModel(tinyShape(name, vocabulary));
+      const file = await openWeightFile(tiny.path);
+      const model = await loadTrainable(file, testDevice(1));
+      await file.close();
+      const batch = randomBatch(1, 23);
+      const expected = await full(model, batch);
+      const state = secoSpaco({ chunk: 4 }).create(model, 0);
+      const { loss, gradients } = await state.gradients(batch, { step: 0 });
+      expect(loss).toBeCloseTo(expected.loss, 5);
+      expect(apart(gradients, expected.gradients)).toBeLessThan(1e-4);
+      state.close();
+      model.close();
+    },
+  );
 
   it("leaves the same weights after steps of the optimiser", async () => {
     const batch = randomBatch(1, 24);
