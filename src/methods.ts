@@ -53,7 +53,7 @@ export const methods: readonly MethodRow[] = [
   ...published("decoder", {
     rsd: ["2402.14160", "A tree of drafts drawn without replacement, verified exactly"],
     treepo: ["2508.17445", "Many answers as one tree of segments with a shared cache"],
-    hogwild: ["2504.06261", "Workers write at once into one cache and read each other"],
+    hogwild: ["2504.06261", "Workers write at once into one cache and read each other", "works"],
     "recurrent-depth-sampler": [
       "2510.14961",
       "Draft at every step of a looped model, refine all recent positions together",
