@@ -124,6 +124,8 @@ describe("POST /v1/chat/completions", () => {
     [{ messages: [{ role: "user", content: [{ type: "image_url", image_url: {} }] }] }, "messages[0].content[0]"],
     [{ messages, quire: { cache: "h3o" } }, "quire.cache"],
     [{ messages, quire: { decoder: "prompt-lookup:draft=-3" } }, "quire.decoder"],
+    [{ messages, quire: { decoder: "rsd:draft=model:smollm2-135m-instruct" } }, "quire.decoder"],
+    [{ messages, quire: { decoder: "rsd:draft=tiny:/etc/passwd" } }, "quire.decoder"],
     [{ messages, tool_choice: "required" }, "tool_choice"],
     [{ messages, response_format: { type: "xml" } }, "response_format.type"],
     [
