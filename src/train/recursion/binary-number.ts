@@ -5,8 +5,6 @@ import { QuireError } from "../../errors.js";
 
 export type NumberOrder = "natural" | "reverse";
 
-export const numberSymbols = ["X0", "X1", "01"] as const;
-
 /** Bits below 2⁵³. */
 export const mostNumberLength = 53;
 

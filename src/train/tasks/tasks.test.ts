@@ -23,7 +23,7 @@ describe.each(taskNames)("%s", (name) => {
   const task = taskOf(name);
 
   it("has splits that never share an input, and edge cases that training never sees", () => {
-    const [train, validation, test] = splits.map((split) => new Set(drawn(task, split, 400).map(({ key }) => key)));
+    const [train, validation, test] = splits.map((split) => new Set(drawn(task, split, 150).map(({ key }) => key)));
     const both = (a: Iterable<string>, b: ReadonlySet<string>) => [...a].filter((key) => b.has(key));
     expect([...both(train!, validation!), ...both(train!, test!), ...both(validation!, test!)]).toEqual([]);
     for (const set of task.edgeSets) {
@@ -35,7 +35,7 @@ describe.each(taskNames)("%s", (name) => {
   });
 
   it("holds what it says: vocabulary, length, one mark a symbol, something to say", () => {
-    const all = splits.flatMap((split) => drawn(task, split, 100));
+    const all = splits.flatMap((split) => drawn(task, split, 50));
     const wrong = all.filter(
       ({ symbols, scored }) =>
         symbols.length > task.longest || scored.length !== symbols.length || scored[0] || !scored.includes(true),
