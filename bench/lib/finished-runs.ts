@@ -41,3 +41,11 @@ export class FinishedRuns<Outcome> {
     );
   }
 }
+
+/** Adds what one seed gave to what all gave, by contender. Of a run that was stopped, seeds after the first count only where they are
+ *  complete, so that all contenders have the same. */
+export function addSeed<Outcome>(all: Map<string, Outcome[]>, ofSeed: ReadonlyMap<string, Outcome | undefined>): void {
+  const isComplete = [...ofSeed.values()].every((outcome) => outcome !== undefined);
+  if (all.size > 0 && !isComplete) return;
+  for (const [name, outcome] of ofSeed) if (outcome !== undefined) all.set(name, [...(all.get(name) ?? []), outcome]);
+}

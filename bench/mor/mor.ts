@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { Device } from "../../src/tensor/device.js";
 import type { Recipe } from "../../src/train/recipe.js";
 import { longText } from "../cache/texts.js";
-import { FinishedRuns } from "../lib/finished-runs.js";
+import { addSeed, FinishedRuns } from "../lib/finished-runs.js";
 import type { Bench, BenchOptions, Column, Findings, Row } from "../lib/report.js";
 import type { Spread } from "../lib/statistics.js";
 import { trainArm } from "../lib/train-arm.js";
@@ -132,6 +132,7 @@ async function run(options: BenchOptions): Promise<Findings> {
   const outcomes = new Map<string, Outcome[]>();
   try {
     for (let seed = options.seed; seed < options.seed + size.seeds; seed++) {
+      const ofSeed = new Map<string, Outcome | undefined>();
       for (const { table, names, stepsOf } of tables) {
         for (const name of names) {
           const own = arms[name] as Arm;
@@ -146,10 +147,10 @@ async function run(options: BenchOptions): Promise<Findings> {
             }));
           const found =
             options.saved === true ? await finished.get(recipe.name) : await finished.once(recipe.name, work);
-          const key = `${table} ${name}`;
-          if (found !== undefined) outcomes.set(key, [...(outcomes.get(key) ?? []), found]);
+          ofSeed.set(`${table} ${name}`, found);
         }
       }
+      addSeed(outcomes, ofSeed);
     }
   } finally {
     await device.close();
@@ -160,7 +161,10 @@ async function run(options: BenchOptions): Promise<Findings> {
     tables,
     size,
     `${text.name}, ${size2} bytes to learn, the ${size.windows * size.length} after them to score`,
-    text.note,
+    [
+      text.note,
+      ...(options.saved === true ? ["Printed from what a run had measured that was not finished (`--saved`)."] : []),
+    ].join(" "),
   );
 }
 

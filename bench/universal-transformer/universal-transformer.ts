@@ -1,6 +1,6 @@
 import { Device } from "../../src/tensor/device.js";
 import type { Recipe } from "../../src/train/recipe.js";
-import { FinishedRuns } from "../lib/finished-runs.js";
+import { addSeed, FinishedRuns } from "../lib/finished-runs.js";
 import type { Bench, BenchOptions, Column, Findings, Row } from "../lib/report.js";
 import type { Spread } from "../lib/statistics.js";
 import { trainArm } from "../lib/train-arm.js";
@@ -97,9 +97,9 @@ async function run(options: BenchOptions): Promise<Findings> {
   const seeds = Array.from({ length: size.seeds }, (_, index) => options.seed + index);
   const shared = { device, folder: finished.folder, progress: options.progress };
   const outcomes = new Map<string, Outcome[]>();
+  let ofSeed = new Map<string, Outcome | undefined>();
   const keep = async (key: string, name: string, work: () => Promise<Outcome>): Promise<void> => {
-    const found = options.saved === true ? await finished.get(name) : await finished.once(name, work);
-    if (found !== undefined) outcomes.set(key, [...(outcomes.get(key) ?? []), found]);
+    ofSeed.set(key, options.saved === true ? await finished.get(name) : await finished.once(name, work));
   };
   try {
     // Seed by seed, so that a run that was stopped has something of everything.
@@ -125,11 +125,13 @@ async function run(options: BenchOptions): Promise<Findings> {
           })),
         );
       }
+      addSeed(outcomes, ofSeed);
+      ofSeed = new Map();
     }
   } finally {
     await device.close();
   }
-  return findings(outcomes, size);
+  return findings(outcomes, size, options.saved === true);
 }
 
 /** Weights of the blocks: those of embeddings depend on the task alone. */
@@ -137,7 +139,7 @@ function blockWeights({ parameters }: { parameters: readonly { name: string; ele
   return parameters.filter(({ name }) => name.startsWith("blk.")).reduce((sum, { elements }) => sum + elements, 0);
 }
 
-function findings(outcomes: ReadonlyMap<string, Outcome[]>, size: Size): Findings {
+function findings(outcomes: ReadonlyMap<string, Outcome[]>, size: Size, saved: boolean): Findings {
   const rows: Row[] = [];
   const ratios: Record<string, number> = {};
   for (const task of lengthTasks) {
@@ -219,6 +221,7 @@ function findings(outcomes: ReadonlyMap<string, Outcome[]>, size: Size): Finding
     charts: [{ measure: "symbols", title: "Symbols right, by length" }],
     versions: {},
     notes: [
+      ...(saved ? ["Printed from what a run had measured that was not finished (`--saved`)."] : []),
       `${seeds} of ${size.seeds} seeds, ${size.steps} steps of 32 examples (pointer chase: ${size.chaseSteps}), width 32 (16 where weights are equal), learning rate 4e-3, not searched for.`,
       "The plain transformers add the signals of position once, before the first block.",
       "Much smaller and shorter than the paper's models (1 to 40 symbols, millions of weights): what is missing here may come with size.",
