@@ -184,7 +184,7 @@ function write(session: Session, { sets, depths, shortcuts, faults, judged }: Re
 function shortcutLine({ failures, named, explanations }: NonNullable<RecursionOutput["shortcuts"]>): string {
   if (failures === 0) return "none: nothing is wrong";
   const best = named ?? explanations[0];
-  if (best === undefined) return "none";
+  if (best === undefined || !(best.explained > 0)) return "none explains a failure";
   const name = best.k === undefined ? best.shortcut : `${best.shortcut}(${best.k})`;
   const share = `${Math.round(100 * best.explained)}% of the failures`;
   return named === undefined ? `none; the nearest is ${name}, with ${share}` : `${name} explains ${share}`;
@@ -192,6 +192,7 @@ function shortcutLine({ failures, named, explanations }: NonNullable<RecursionOu
 
 function wrongLine({ input, expected, said, fault }: JudgedCase, mode: string, { columns, style }: Session): string {
   const where = fault === undefined || mode === "answer" ? "" : ` (step ${fault.step}: ${fault.kind})`;
-  const text = `  ${input} -> ${said ?? "not readable"}${where}   ${style.dim(`right: ${expected}`)}`;
-  return oneLine(text, columns);
+  // What a model says without an end leaves no room for what is right.
+  const reply = said === undefined ? "not readable" : oneLine(said, 2 * expected.length + 12);
+  return `  ${oneLine(`${input} -> ${reply}${where}`, columns)}  ${style.dim(`right: ${expected}`)}`;
 }
