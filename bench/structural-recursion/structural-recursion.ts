@@ -67,10 +67,14 @@ async function run(options: BenchOptions): Promise<Findings> {
     return outcome === undefined ? [] : [{ asked: one, outcome }];
   });
   const trained = [...found].map(([arm, outcomes]) => ({ arm, outcomes, steps: quick ? quickSteps : arm.steps }));
-  return report(trained, inContext, cases);
+  return report(trained, inContext, { cases, runs: chosenSeeds.length });
 }
 
-function report(all: readonly Measured[], inContext: readonly InContext[], cases: number): Findings {
+function report(
+  all: readonly Measured[],
+  inContext: readonly InContext[],
+  { cases, runs }: { cases: number; runs: number },
+): Findings {
   const measured = all.filter(({ outcomes }) => outcomes.length > 0);
   return {
     title: structuralRecursionBench.title,
@@ -90,6 +94,7 @@ function report(all: readonly Measured[], inContext: readonly InContext[], cases
       ...measured.flatMap(shortcutNotes),
       ...measured.map(depthNote),
       ...inContext.map(contextNote),
+      ...unfinishedNotes(all, runs),
       ...sizeNotes(measured),
       "Positions are rotary, which no shift of a whole text changes: failures on longer inputs are not those of absolute positions that were never seen.",
     ],
@@ -196,6 +201,13 @@ function depthNote({ arm, outcomes }: Measured): string {
     return `${depth}: ${Math.round(scores.reduce((sum, score) => sum + share(score), 0) / scores.length)}`;
   });
   return `${arm.setting}, ${arm.name}: exact in % by depth, over all sets: ${parts.join(", ")}.`;
+}
+
+function unfinishedNotes(all: readonly Measured[], runs: number): string[] {
+  const unfinished = all.filter(({ outcomes }) => outcomes.length < runs);
+  if (unfinished.length === 0) return [];
+  const named = unfinished.map(({ arm, outcomes }) => `${arm.setting}, ${arm.name} (${outcomes.length})`);
+  return [`Fewer than ${runs} seeds have run of: ${named.join("; ")}. The same command runs the others.`];
 }
 
 function sizeNotes(measured: readonly Measured[]): string[] {
