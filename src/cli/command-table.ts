@@ -23,6 +23,12 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/read.js"),
   },
   {
+    name: "do",
+    usage: '"<task>" <folder> [options]',
+    summary: "plan and act over a folder until a task is done",
+    load: () => import("./commands/do.js"),
+  },
+  {
     name: "chat",
     usage: "[message] [options]",
     summary: "talk with a model",
