@@ -21,6 +21,7 @@ const order = [
   ["methods.ts"],
   ["quire.ts", "chat.ts", "corpus-session.ts", "read-session.ts", "generate-options.ts", "scoring.ts", "index.ts"],
   ["adapters"],
+  ["queue"],
   ["server"],
   ["cli"],
 ];
