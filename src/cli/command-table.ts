@@ -71,6 +71,18 @@ export const commandTable: readonly CommandEntry[] = [
     load: () => import("./commands/serve.js"),
   },
   {
+    name: "worker",
+    usage: "--queue <address> [options]",
+    summary: "work on the jobs of a queue, beside others",
+    load: () => import("./commands/worker.js"),
+  },
+  {
+    name: "jobs",
+    usage: "list|show|cancel|add --queue <address> [options]",
+    summary: "jobs that many machines work on",
+    load: () => import("./commands/jobs.js"),
+  },
+  {
     name: "keys",
     usage: "add|list|rm [options]",
     summary: "API keys for the server",

@@ -40,9 +40,10 @@ test("help lists every command", async () => {
 
 const models = ["list", "pull", "rm", "path", "check"].map((name) => `models ${name}`);
 const keys = ["add", "list", "rm"].map((name) => `keys ${name}`);
+const jobs = ["add", "list", "show", "cancel"].map((name) => `jobs ${name}`);
 /** They have no result of their own: what they hold does, or another program reads it. */
-const withoutResult = ["models", "keys", "mcp", "cache"];
-test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, "cache inspect", "eval recursion"])(
+const withoutResult = ["models", "keys", "jobs", "mcp", "cache"];
+test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, ...jobs, "cache inspect", "eval recursion"])(
   "%s --help shows options and examples",
   async (words) => {
     const given = words.split(" ");

@@ -6,17 +6,34 @@ import { QuireError } from "../errors.js";
 /** A queue's keys all begin with it, so that it can share a database. */
 export const keyPrefix = "quire";
 
+const usualTimeoutMs = 5000;
+
 export interface LinkOptions {
   /** A worker waits for a lost connection to come back; whoever asks is told at once. */
   readonly patient: boolean;
   readonly connectTimeoutMs?: number;
 }
 
-/** Checks first that the queue can be reached, whatever the patience later. */
-export async function openRedis(address: string, { patient, connectTimeoutMs = 5000 }: LinkOptions): Promise<Redis> {
+/** Fails where the queue cannot be reached, whatever the patience later. */
+export async function openRedis(
+  address: string,
+  { patient, connectTimeoutMs = usualTimeoutMs }: LinkOptions,
+): Promise<Redis> {
+  await checkQueue(address, connectTimeoutMs);
+  const redis = new Redis(address, {
+    maxRetriesPerRequest: patient ? null : 1,
+    connectTimeout: connectTimeoutMs,
+    retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 10), patient ? 5000 : 1000),
+  });
+  // Without a listener a lost connection would end the process.
+  redis.on("error", () => {});
+  return redis;
+}
+
+export async function checkQueue(address: string, connectTimeout = usualTimeoutMs): Promise<void> {
   const url = checkedAddress(address);
   let refused: unknown;
-  const probe = new Redis(url, { lazyConnect: true, connectTimeout: connectTimeoutMs, retryStrategy: () => null });
+  const probe = new Redis(url, { lazyConnect: true, connectTimeout, retryStrategy: () => null });
   probe.on("error", (error) => {
     refused ??= error;
   });
@@ -28,14 +45,6 @@ export async function openRedis(address: string, { patient, connectTimeoutMs = 5
   } finally {
     probe.disconnect();
   }
-  const redis = new Redis(url, {
-    maxRetriesPerRequest: patient ? null : 1,
-    connectTimeout: connectTimeoutMs,
-    retryStrategy: (times) => Math.min(100 * 2 ** Math.min(times, 10), patient ? 5000 : 1000),
-  });
-  // Without a listener a lost connection would end the process.
-  redis.on("error", () => {});
-  return redis;
 }
 
 export function unreachable(address: string, cause: unknown): QuireError {
