@@ -15,6 +15,7 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   "cache-perplexity": async () => (await import("./cache/cache.js")).cachePerplexityBench,
   "cache-reading": async () => (await import("./cache/reading.js")).cacheReadingBench,
   longheads: async () => (await import("./cache/longheads.js")).longheadsBench,
+  recode: async () => (await import("./recode/recode.js")).recodeBench,
   ask: async () => (await import("./eval-ask.js")).evalAsk,
   selectors: async () => (await import("./selectors/selectors.js")).selectorsBench,
   programs: async () => (await import("./programs/programs.js")).programsBench,
