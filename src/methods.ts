@@ -62,8 +62,12 @@ export const methods: readonly MethodRow[] = [
     hamburger: ["2505.20438", "Several tokens a pass, stored as one cache entry"],
   }),
   ...published("architecture", {
-    "universal-transformer": ["1807.03819", "One block applied again and again, with a learned stop per position"],
-    mor: ["2507.10524", "A shared stack that each token passes one to several times"],
+    "universal-transformer": [
+      "1807.03819",
+      "One block applied again and again, with a learned stop per position",
+      "works",
+    ],
+    mor: ["2507.10524", "A shared stack that each token passes one to several times", "works"],
     sret: ["2111.05297", "A vision transformer that runs each block twice, with sliced attention"],
     "duo-llm": ["2410.10846", "A big and a small feed-forward in every layer, and routers between them"],
     blockffn: ["2507.08771", "Many small feed-forward blocks, neighbours switch on the same few"],
