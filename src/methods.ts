@@ -51,7 +51,7 @@ export const methods: readonly MethodRow[] = [
     tokenring: ["2412.20501", "Keys stay put, queries and partial results travel a ring both ways"],
   }),
   ...published("decoder", {
-    rsd: ["2402.14160", "A tree of drafts drawn without replacement, verified exactly"],
+    rsd: ["2402.14160", "A tree of drafts drawn without replacement, verified exactly", "works", "decoders"],
     treepo: ["2508.17445", "Many answers as one tree of segments with a shared cache"],
     hogwild: ["2504.06261", "Workers write at once into one cache and read each other", "works"],
     "recurrent-depth-sampler": [
@@ -105,7 +105,7 @@ export const methods: readonly MethodRow[] = [
     ],
     recode: ["2510.23564", "Plan and act in one program, expanded depth first"],
     "br-rm": ["2510.23596", "A judge that branches to the criteria that matter, then re-reads"],
-    "structural-recursion": ["2401.12947", "Does a model compute a recursive function, or a shortcut?"],
+    "structural-recursion": ["2401.12947", "Does a model compute a recursive function, or a shortcut?", "works"],
   }),
   ...published("structure", {
     slugger: ["2112.05374", "A big graph stored exactly in far fewer edges", "works"],

@@ -200,7 +200,7 @@ function depthNote({ arm, outcomes }: Measured): string {
     const scores = outcomes.flatMap(({ depths }) => depths[depth] ?? []);
     return `${depth}: ${Math.round(scores.reduce((sum, score) => sum + share(score), 0) / scores.length)}`;
   });
-  return `${arm.setting}, ${arm.name}: exact in % by depth, over all sets: ${parts.join(", ")}.`;
+  return `${arm.setting}, ${arm.name}: exact in % by depth, over all sets, also those beyond training: ${parts.join(", ")}.`;
 }
 
 function unfinishedNotes(all: readonly Measured[], runs: number): string[] {
