@@ -35,8 +35,8 @@ interface Size {
 }
 
 const fullSize: Size = {
-  lengths: [3000, 12_000],
-  depths: [0.1, 0.5, 0.9],
+  lengths: [2000, 10_000],
+  depths: [0.2, 0.8],
   texts: 1,
   scored: 64,
   window: 2048,

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { full } from "../cache/full.js";
 import type { CachePolicy } from "../cache/policy.js";
 import { window } from "../cache/window.js";
@@ -238,8 +238,7 @@ describe("engine", () => {
           for await (const _ of sequence.pieces);
         }),
       );
-      await new Promise((resolve) => setTimeout(resolve, 20));
-      expect(engine.running).toHaveLength(2);
+      await vi.waitFor(() => expect(engine.running).toHaveLength(2));
       expect(engine.waiting).toHaveLength(2);
       expect(engine.cancel(2)).toBe(true);
       expect(engine.cancel(99)).toBe(false);
