@@ -1,0 +1,44 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, it } from "vitest";
+import { Quire } from "./quire.js";
+import { adamW } from "./tensor/optim/adamw.js";
+import { closeTestDevice, testDevice } from "./tensor/reference.case.js";
+import { loadLora } from "./train/lora.js";
+import { secoSpaco } from "./train/seco-spaco.js";
+import { TrainingStep } from "./train/training-step.js";
+import { openWeightFile } from "./weights/open-weight-file.js";
+import { testModel } from "./weights/test-models.js";
+
+afterAll(closeTestDevice);
+
+it("an adapter of SmolLM2 learns a sentence by heart, and says it when served beside the 4-bit weights", async () => {
+  const name = "smollm2-135m-instruct" as const;
+  const path = await testModel(name);
+  const folder = await mkdtemp(join(tmpdir(), "quire-lora-"));
+  const beginning = "The password of the harbour master is";
+  const text = `${beginning} velvet penguin forty-two.`;
+  const plain = await Quire.open(name, { threads: 1, device: "cpu" });
+  const all = plain.tokenizer.encode(text, { bos: true });
+  expect((await plain.complete(beginning, { maxTokens: 8, temperature: 0 })).text).not.toContain("velvet penguin");
+  await plain.close();
+  const file = await openWeightFile(path);
+  const model = await loadLora(file, testDevice(1));
+  await file.close();
+  const batch = { tokens: all.slice(0, -1), targets: all.slice(1), sequences: 1, length: all.length - 1 };
+  const trainer = secoSpaco({ chunk: 8 });
+  const step = new TrainingStep(model, adamW(model.parameters, { weightDecay: 0 }), { ...batch, trainer });
+  let loss = Number.POSITIVE_INFINITY;
+  for (let count = 0; count < 25 && loss > 0.3; count++) ({ loss } = await step.step(batch, 1e-2));
+  expect(loss).toBeLessThan(0.5);
+  await model.save(folder);
+  step.close();
+  model.close();
+  const quire = await Quire.open(name, { threads: 1, device: "cpu", adapters: { harbour: folder } });
+  const options = { maxTokens: 8, temperature: 0, adapter: "harbour" };
+  expect((await quire.complete(beginning, options)).text).toContain("velvet penguin");
+  expect((await quire.complete(beginning, { ...options, adapter: null })).text).not.toContain("velvet penguin");
+  await quire.close();
+  await rm(folder, { recursive: true });
+}, 240_000);
