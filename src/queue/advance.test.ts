@@ -51,10 +51,9 @@ describe("a program in turns", () => {
     const whole = await runProgram(program, input, { model, parallel: 4 });
     const turns = await inTurns(program, input);
     expect(turns.output).toEqual(whole.output);
-    expect({ calls: turns.trace.calls, usage: turns.trace.usage }).toEqual({
-      calls: whole.trace.calls,
-      usage: whole.trace.usage,
-    });
+    expect(turns.cost.calls).toBe(whole.trace.calls);
+    expect(turns.cost.promptTokens).toBe(whole.trace.usage.promptTokens);
+    expect(turns.cost.completionTokens).toBe(whole.trace.usage.completionTokens);
     expect(turns.waves).toEqual([9, 3, 1]);
   });
 
@@ -69,8 +68,9 @@ describe("a program in turns", () => {
           return (await inner.ask({ messages, maxTokens: 5, temperature })).text;
         }),
     };
-    const { waves } = await inTurns(twice, undefined);
+    const { waves, cost, output } = await inTurns(twice, undefined);
     expect(waves).toEqual([3]);
+    expect([cost.calls, output.length]).toEqual([3, 4]);
   });
 
   it("hands a call's error to the program that asked", async () => {

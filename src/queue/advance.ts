@@ -1,9 +1,10 @@
 import { setImmediate as soon } from "node:timers/promises";
 import { QuireError } from "../errors.js";
-import type { GenerationRequest, LanguageModel } from "../programs/language-model.js";
-import type { Program, TraceNode } from "../programs/program.js";
+import type { CallUsage, GenerationRequest, LanguageModel } from "../programs/language-model.js";
+import type { Program } from "../programs/program.js";
 import { replayKey } from "../programs/replay-log.js";
 import { runProgram } from "../programs/run.js";
+import { addUsage, noUsage } from "../programs/tree-node.js";
 import { asError, type CallOutcome } from "./job.js";
 
 /** Runs any program as far as the calls that are done carry it. Where it needs others it is given up, and they come back as a list: once
@@ -14,7 +15,7 @@ import { asError, type CallOutcome } from "./job.js";
 export type CallRequest = Omit<GenerationRequest, "signal" | "onText">;
 
 export type Advance<Output> =
-  | { readonly done: true; readonly output: Output; readonly trace: TraceNode }
+  | { readonly done: true; readonly output: Output; readonly cost: CallUsage & { readonly calls: number } }
   | { readonly done: false; readonly needed: ReadonlyMap<string, CallRequest> };
 
 export interface AdvanceOptions {
@@ -33,6 +34,8 @@ export async function advance<Input, Output>(
   { model, outcomes, signal }: AdvanceOptions,
 ): Promise<Advance<Output>> {
   const needed = new Map<string, CallRequest>();
+  /** Calls that ask the same are one call, and cost as much. */
+  const used = new Map<string, CallOutcome>();
   const stop = new AbortController();
   const run = runProgram(program, input, {
     model: { ...model, countTokens: model.countTokens.bind(model), generate: answer },
@@ -45,10 +48,9 @@ export async function advance<Input, Output>(
   };
   run.then(end, end);
   while (!ended && !(await isStuck())) {}
-  if (ended && needed.size === 0) return { done: true, ...(await run) };
   stop.abort();
-  // A program that failed although calls are open fails for a reason that those calls cannot change.
-  if (ended) return { done: true, ...(await run) };
+  // A program that is over although calls are open has no use for them, and fails for a reason that they cannot change.
+  if (ended) return { done: true, output: (await run).output, cost: costOf(used) };
   await run.catch(() => {});
   return { done: false, needed };
 
@@ -60,6 +62,7 @@ export async function advance<Input, Output>(
       needed.set(key, rest);
       return never(given);
     }
+    used.set(key, outcome);
     if ("error" in outcome) throw asError(outcome.error);
     return outcome.generation;
   }
@@ -70,6 +73,11 @@ export async function advance<Input, Output>(
     for (let turn = 0; turn < 3; turn++) await soon();
     return before > 0 && needed.size === before;
   }
+}
+
+function costOf(used: ReadonlyMap<string, CallOutcome>) {
+  const usages = [...used.values()].map((one) => ("error" in one ? noUsage : one.generation.usage));
+  return { ...usages.reduce(addUsage, noUsage), calls: used.size };
 }
 
 function never(signal: AbortSignal | undefined): Promise<never> {

@@ -2,7 +2,7 @@ import { openCorpus } from "../corpus-session.js";
 import { QuireError } from "../errors.js";
 import { partOf } from "../methods.js";
 import type { LanguageModel } from "../programs/language-model.js";
-import type { Program, TraceNode } from "../programs/program.js";
+import type { Program } from "../programs/program.js";
 import { read } from "../programs/read.js";
 import { planReading, readableText } from "../read-session.js";
 import { advance, type CallRequest } from "./advance.js";
@@ -77,7 +77,7 @@ async function runRead(job: ReadJob, { model, outcomes, signal, onProgress }: Tu
   if (!turn.done) return { needed: turn.needed };
   const { answer: text, parts, read: extent, unsupported } = turn.output;
   const result = { answer: text, parts, read: extent, unsupported, skipped };
-  return { result: { type: "read", ...result, usage: costOf(turn.trace), model: model.id } };
+  return { result: { type: "read", ...result, usage: turn.cost, model: model.id } };
 }
 
 async function runBatch(job: BatchJob, { model, outcomes, signal, onProgress }: TurnContext): Promise<Turn> {
@@ -92,7 +92,7 @@ async function runBatch(job: BatchJob, { model, outcomes, signal, onProgress }: 
     },
   );
   if (!turn.done) return { needed: turn.needed };
-  return { result: { type: "batch", answers: turn.output, usage: costOf(turn.trace), model: model.id } };
+  return { result: { type: "batch", answers: turn.output, usage: turn.cost, model: model.id } };
 }
 
 /** A job's cuts must come out the same on every turn, on whatever machine. */
@@ -109,8 +109,4 @@ async function chunkerWithoutModel(name: string | undefined): Promise<void> {
 
 function shownAs({ names }: { readonly names?: Readonly<Record<string, string>> }, uri: string): string {
   return names?.[uri] ?? uri;
-}
-
-function costOf({ usage, calls }: TraceNode) {
-  return { ...usage, calls };
 }

@@ -48,7 +48,7 @@ export interface RunningWorker {
 const passing: ReadonlySet<ErrorCode> = new Set(["network", "native", "locked", "disk"]);
 const callAttempts = 4;
 const jobsAtOnce = 2;
-const otherModelDelayMs = 2000;
+const otherModelDelayMs = 500;
 const cancelPollMs = 1000;
 const addAtOnce = 100;
 

@@ -9,6 +9,7 @@ import { completionRoutes } from "./routes/completions.js";
 import { corpusRoutes } from "./routes/corpora.js";
 import { embeddingRoutes } from "./routes/embeddings.js";
 import { fileRoutes } from "./routes/files.js";
+import { jobRoutes } from "./routes/jobs.js";
 import { methodRoutes } from "./routes/methods.js";
 import { modelRoutes } from "./routes/models.js";
 import { pageRoutes } from "./routes/page.js";
@@ -55,6 +56,7 @@ export function createApp(service: Service): Hono<AppEnv> {
   fileRoutes(app, service);
   corpusRoutes(app, service);
   askRoutes(app, service);
+  jobRoutes(app, service);
   openApiRoutes(app, service);
   pageRoutes(app, service);
   return app;
@@ -89,7 +91,7 @@ function routeName(path: string): string {
 }
 
 const known = new Set(
-  "models chat completions responses embeddings tokenize detokenize server methods requests scheduler files corpora".split(
+  "models chat completions responses embeddings tokenize detokenize server methods requests scheduler files corpora jobs".split(
     " ",
   ),
 );

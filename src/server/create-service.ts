@@ -1,5 +1,6 @@
 import path from "node:path";
 import { QuireError } from "../errors.js";
+import { JobQueue } from "../queue/job-queue.js";
 import { cacheFolder } from "../weights/cache-folder.js";
 import type { KeyRing } from "./access/key-ring.js";
 import { announcedDocuments } from "./announced-names.js";
@@ -34,6 +35,8 @@ export interface CreateServiceOptions extends Partial<Omit<ServiceSettings, "nam
   readonly queueSize?: number;
   /** Counts by tenant and document with noise, in place of exact figures. */
   readonly usagePrivacy?: UsagePrivacySetting;
+  /** Address of the queue whose workers do corpus jobs. */
+  readonly jobQueue?: string;
 }
 
 export async function createService(options: CreateServiceOptions): Promise<Service> {
@@ -55,14 +58,19 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
     hosts: options.hosts,
     parallel,
   };
+  const jobs = options.jobQueue === undefined ? undefined : await JobQueue.open(options.jobQueue);
   const library = await Library.open({
     folder,
     corpora,
     engine: libraryEngine({ engine, text, runs }),
+  }).catch(async (error: unknown) => {
+    await jobs?.close();
+    throw error;
   });
   try {
     await usage.open(path.join(folder, "usage"), keys?.names ?? [], () => announcedDocuments(corpora, library));
   } catch (error) {
+    await jobs?.close();
     await library.close();
     throw error;
   }
@@ -77,6 +85,7 @@ export async function createService(options: CreateServiceOptions): Promise<Serv
     settings,
     keys,
     library,
+    jobs,
     tracer,
     usage: usage.part,
     draining: false,

@@ -5,6 +5,7 @@ import { askRequest, searchRequest } from "./routes/ask.js";
 import { completionRequest } from "./routes/completions.js";
 import { addFile, createCorpus } from "./routes/corpora.js";
 import { embeddingRequest } from "./routes/embeddings.js";
+import { jobRequest } from "./routes/jobs.js";
 import { responseRequest } from "./routes/responses.js";
 import { detokenizeRequest, tokenizeRequest } from "./routes/tokens.js";
 import { inspectRequest, watchRequest } from "./routes/watch.js";
@@ -66,6 +67,15 @@ const operations: readonly Operation[] = [
   { method: "get", path: "/v1/corpora/{id}/source", summary: "Lines of a file" },
   { method: "get", path: "/v1/corpora/{id}/map", summary: "Its topics, as a tree" },
   { method: "get", path: "/v1/corpora/{id}/events", summary: "How indexing goes on, as events" },
+  { method: "get", path: "/v1/jobs", summary: "Jobs on the queue" },
+  {
+    method: "post",
+    path: "/v1/jobs",
+    summary: "Have workers index or read a corpus, or answer a batch",
+    body: jobRequest,
+  },
+  { method: "get", path: "/v1/jobs/{id}", summary: "One job, with its result" },
+  { method: "delete", path: "/v1/jobs/{id}", summary: "Cancel a job" },
 ];
 
 export function openApiRoutes(app: Hono<AppEnv>, service: Service): void {

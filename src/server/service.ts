@@ -1,4 +1,5 @@
 import type { Context } from "hono";
+import type { JobQueue } from "../queue/job-queue.js";
 import type { Caller } from "./access/caller.js";
 import type { KeyRing } from "./access/key-ring.js";
 import type { EngineClient } from "./engine/client.js";
@@ -25,6 +26,8 @@ export interface Service {
   /** Undefined = everybody may, since only this machine can reach the server. */
   readonly keys: KeyRing | undefined;
   readonly library: Library;
+  /** Jobs for workers, where there is a queue. */
+  readonly jobs: JobQueue | undefined;
   readonly tracer: Tracer | undefined;
   /** Figures with noise, where the operator asked for them in place of exact ones. */
   readonly usage: UsagePrivacy | undefined;

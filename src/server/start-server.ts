@@ -56,6 +56,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
     listening = await listen(service, { host, port });
   } catch (error) {
+    await service?.jobs?.close();
     await service?.library.close();
     await engine.close();
     text.tokenizer.close();
@@ -69,6 +70,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await listening.drain(drainMs);
       await opened.tracer?.flush();
       opened.usage?.close();
+      await opened.jobs?.close();
       await opened.library.close();
       await engine.close();
       text.tokenizer.close();

@@ -33,6 +33,7 @@ interface Flags extends ModelFlags {
   readonly drain: number;
   readonly usagePrivacy?: string;
   readonly echo?: boolean;
+  readonly queue?: string;
 }
 
 export function define(command: Command): void {
@@ -92,12 +93,19 @@ export function define(command: Command): void {
         "counts by tenant and document with noise, in place of exact figures, as epsilon=1,horizon=365d",
       ),
     )
+    .addOption(
+      new Option(
+        "--queue <address>",
+        "Redis or Valkey for jobs that `quire worker` does, as redis://127.0.0.1:6379",
+      ).env("QUIRE_QUEUE"),
+    )
     .addOption(new Option("--echo", "no model: answers repeat the question, to test clients and measure the server"));
   examples(outputOptions(command), [
     "quire serve",
     "quire serve --corpus ./docs --model qwen3-1.7b",
     "quire serve --host 0.0.0.0 --keys keys.json",
     "quire serve --adapter law=./runs/law/adapter --adapter prose=./runs/prose/adapter",
+    "quire serve --corpus ./docs --queue redis://127.0.0.1:6379",
     "quire serve --echo --port 0 --json",
   ]);
   command.action(start(run));
@@ -108,6 +116,10 @@ async function run(session: Session, flags: Flags): Promise<void> {
   const { parseUsagePrivacy } = await import("../../server/usage-privacy-setting.js");
   checkOrigins(flags.cors ?? []);
   if (flags.schedule !== undefined) await partOf("engine", flags.schedule);
+  if (flags.queue !== undefined) {
+    const { checkQueue } = await import("../../queue/redis-link.js");
+    await checkQueue(flags.queue);
+  }
   let seen = "";
   const server = await startServer({
     version: packageVersion(),
@@ -140,6 +152,7 @@ async function run(session: Session, flags: Flags): Promise<void> {
     dataFolder: flags.data,
     usagePrivacy: flags.usagePrivacy === undefined ? undefined : parseUsagePrivacy(flags.usagePrivacy),
     echo: flags.echo,
+    jobQueue: flags.queue,
     pageFolder: path.join(packageRoot, "dist", "web"),
     signal: session.signal,
     onProgress: (progress) => showOpening(session, progress),

@@ -106,7 +106,7 @@ function inWords(value: unknown): string {
 }
 
 /** Where files lie on this machine is nobody's business outside it. */
-function withoutPaths(text: string): string {
+export function withoutPaths(text: string): string {
   return text.replace(/(?<![\w/])(?:[A-Za-z]:)?(?:[\\/][\w.@+ -]+){2,}/g, "(a file of the server)");
 }
 

@@ -109,6 +109,11 @@ export class HostedCorpus {
     return this.#options.folder !== undefined;
   }
 
+  /** Where it lies, for work that is done elsewhere. */
+  get place(): MapRequest {
+    return this.#mapRequest();
+  }
+
   /** What events there were last, for those who come late. */
   get lastEvent(): CorpusEvent | undefined {
     return this.#lastEvent;
