@@ -1,4 +1,4 @@
-import type { HeldMemory } from "./engine/sequence.js";
+import type { HeldMemory } from "./engine/sequence-options.js";
 import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
 import type { ChatMessage } from "./programs/language-model.js";
 import type { Quire } from "./quire.js";

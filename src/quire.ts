@@ -10,7 +10,7 @@ import type { EngineObserver } from "./engine/engine-observer.js";
 import { measureCosts } from "./engine/measure-costs.js";
 import { type LoadedModel, loadModel } from "./engine/model.js";
 import type { Schedule } from "./engine/schedule/planner.js";
-import type { HeldMemory } from "./engine/sequence.js";
+import type { HeldMemory } from "./engine/sequence-options.js";
 import { QuireError } from "./errors.js";
 import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
 import { partOf } from "./methods.js";

@@ -1,5 +1,5 @@
-import type { EngineOptions } from "../../src/engine/engine.js";
 import type { ObservedPass } from "../../src/engine/engine-observer.js";
+import type { EngineOptions } from "../../src/engine/engine-options.js";
 import type { LoadedModel } from "../../src/engine/model.js";
 import type { PassCosts } from "../../src/engine/schedule/pass-costs.js";
 import type { Tokenizer } from "../../src/text/tokenizer.js";

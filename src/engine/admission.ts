@@ -3,7 +3,8 @@ import type { KeyValueStore } from "../cache/store/key-values.js";
 import { QuireError } from "../errors.js";
 import type { CacheMemory } from "./memory/cache-memory.js";
 import { FairShare } from "./schedule/fair-share.js";
-import type { HeldMemory, Sequence, StartMemory } from "./sequence.js";
+import type { Sequence } from "./sequence.js";
+import type { HeldMemory, StartMemory } from "./sequence-options.js";
 
 /** Who runs and who waits: the queue, the seats, and the memory that a seat needs. A sequence gets its memory when it is admitted,
  *  with whatever shared prefix is known by then; where memory is short the newest gives up its own and waits again. */

@@ -15,10 +15,12 @@ import { byteTokenizer } from "../text/grammar/byte-tokenizer.case.js";
 import { grammarFor } from "../text/grammar/grammar.js";
 import type { TokenMask } from "../text/tokenizer.js";
 import { BranchMemory } from "./branch-memory.js";
-import { Engine, type EngineOptions } from "./engine.js";
+import { Engine } from "./engine.js";
+import type { EngineOptions } from "./engine-options.js";
 import { ForwardPass } from "./forward.js";
 import { type LoadedModel, loadModel } from "./model.js";
-import type { HeldMemory, Sequence } from "./sequence.js";
+import type { Sequence } from "./sequence.js";
+import type { HeldMemory } from "./sequence-options.js";
 
 /** Decoders that branch, in the engine: every answer is what it would be alone. */
 

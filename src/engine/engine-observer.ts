@@ -1,4 +1,4 @@
-import type { SequenceStats } from "./sequence.js";
+import type { SequenceStats } from "./sequence-options.js";
 
 /** What the engine tells whoever watches it: metrics, the live view of the scheduler, benches. Calls come from within the loop, so they
  *  must be quick and must not throw. */

@@ -1,72 +1,24 @@
-import { freemem, totalmem } from "node:os";
 import type { CachePolicy } from "../cache/policy.js";
-import type { CacheType, KeyValueStore } from "../cache/store/key-values.js";
-import type { DecodeEvent, Decoder, Sampler } from "../decode/decoder.js";
 import { QuireError, throwIfAborted } from "../errors.js";
 import type { Tokenizer } from "../text/tokenizer.js";
 import { Admission, draftBytes, mostEntries, noRoom } from "./admission.js";
 import type { DraftModel } from "./drafts/draft-model.js";
 import { DraftModels } from "./drafts/draft-models.js";
 import type { EngineObserver } from "./engine-observer.js";
+import type { EngineOptions, SequenceRequest } from "./engine-options.js";
 import { ForwardPass } from "./forward.js";
-import { CacheMemory } from "./memory/cache-memory.js";
-import { SharedPrefixes } from "./memory/shared-prefixes.js";
+import type { CacheMemory } from "./memory/cache-memory.js";
+import { openCacheMemory } from "./memory/open-cache-memory.js";
 import { type LoadedModel, mustBeCausal } from "./model.js";
 import { Output } from "./output.js";
 import { noLoad, type PassCosts, withRows } from "./schedule/pass-costs.js";
-import type { Planner, Schedule, SequenceDemand } from "./schedule/planner.js";
+import type { Planner, SequenceDemand } from "./schedule/planner.js";
 import { sarathi } from "./schedule/sarathi.js";
-import { type HeldMemory, Sequence } from "./sequence.js";
+import { Sequence } from "./sequence.js";
+import type { HeldMemory } from "./sequence-options.js";
 
 /** The loop: gather what the live decoders want, plan, run one pass, resume each decoder with its logits. It knows no phases and no
  *  methods; all sequences of all users go through it together. */
-
-export interface EngineOptions {
-  /** Most tokens of a sequence, prompt and answer together; default the model's own limit. More is for cache policies that renumber. */
-  readonly contextTokens?: number;
-  readonly cacheType?: CacheType;
-  /** Default sarathi, 512 rows a pass. */
-  readonly schedule?: Schedule;
-  /** What passes cost here, for a schedule that needs it. */
-  readonly costs?: PassCosts;
-  /** Sequences that run at once at most; default 8. */
-  readonly maxSequences?: number;
-  /** Most bytes of all caches together; default half of the memory that is free. */
-  readonly cacheMemoryBytes?: number;
-  /** Compute what prompts have in common once; default true. */
-  readonly prefixSharing?: boolean;
-  readonly observer?: EngineObserver;
-  /** The adapter of sequences that name none. */
-  readonly adapter?: string;
-  /** Milliseconds; what passes cost is read from it. Default the clock on the wall. */
-  readonly now?: () => number;
-}
-
-export interface SequenceRequest {
-  readonly prompt: Int32Array;
-  readonly decoder: Decoder;
-  readonly policy: CachePolicy;
-  readonly sampler: Sampler;
-  readonly maxTokens: number;
-  readonly stop?: readonly string[];
-  /** Go on after an end token, for timing. */
-  readonly ignoreEnd?: boolean;
-  readonly signal?: AbortSignal;
-  /** Whom it belongs to: users share the engine fairly. */
-  readonly user?: string;
-  /** Sequences of different scopes share no prefixes. */
-  readonly scope?: string;
-  /** One of the model's adapters; null: none, also where there is one for all. */
-  readonly adapter?: string | null;
-  /** Memory of an earlier sequence; it belongs to the new one from here on. */
-  readonly resume?: HeldMemory;
-  /** Leave the memory open when the sequence is over, for `held`; give it back with `release`. */
-  readonly keepMemory?: boolean;
-  /** Told what the decoder does. */
-  watch?(event: DecodeEvent): void;
-  /** Shown the memory after each pass, once the policy has made its edits. */
-  watchMemory?(store: KeyValueStore): void;
-}
 
 export class Engine {
   readonly model: LoadedModel;
@@ -122,7 +74,7 @@ export class Engine {
     this.#now = options.now ?? (() => performance.now());
     this.pass = new ForwardPass(model);
     this.drafts = new DraftModels({ model, tokenizer, cacheType: options.cacheType ?? "f16" });
-    this.memory = cacheMemory(model, options, (store) => {
+    this.memory = openCacheMemory(model, options, (store) => {
       this.pass.forget(store);
       this.drafts.forget(store);
     });
@@ -420,38 +372,6 @@ interface ChosenRows {
 function demandOf(sequence: Sequence): SequenceDemand {
   const { id, wantedRows: rows, decoding, wantsWhole: whole, heldCount: held } = sequence;
   return { id, rows, decoding, whole, held };
-}
-
-function cacheMemory(
-  model: LoadedModel,
-  options: EngineOptions,
-  beforeClose: (store: KeyValueStore) => void,
-): CacheMemory {
-  const { architecture, config, device } = model;
-  const layers = architecture.memory(config).map((need) => {
-    if (need.kind !== "keys-values")
-      throw new QuireError("unsupported", `${architecture.name} has layers without keys and values.`);
-    return need;
-  });
-  const shape = { layers, type: options.cacheType ?? "f16" };
-  const free = device.info.kind === "cpu" ? freeMemory() : device.info.freeBytes;
-  const limitBytes = options.cacheMemoryBytes ?? free / 2;
-  if (!(limitBytes > 0)) {
-    throw new QuireError("bad-option", "Caches need some memory.", {
-      got: limitBytes,
-      expected: "a number of bytes above 0",
-    });
-  }
-  const mostBytes = Math.min(limitBytes / 4, 2 ** 30);
-  const prefixes = options.prefixSharing === false ? undefined : new SharedPrefixes(shape, { mostBytes });
-  return new CacheMemory({ device, shape, limitBytes, prefixes, beforeClose });
-}
-
-/** Also where a container may use less than the machine has. */
-function freeMemory(): number {
-  const allowed = process.constrainedMemory() ?? 0;
-  const limited = allowed > 0 && allowed < totalmem();
-  return limited ? Math.min(freemem(), allowed - process.memoryUsage().rss) : freemem();
 }
 
 function isCancelled(error: unknown): boolean {

@@ -1,114 +1,27 @@
-import type { CachePolicy, PolicyRun } from "../cache/policy.js";
 import type { KeyValueStore, Reservation } from "../cache/store/key-values.js";
-import type {
-  AnswerNotes,
-  Channel,
-  Choice,
-  DecodeEvent,
-  Decoder,
-  RowsRequest,
-  RowsResult,
-  Sampler,
-  SequenceMemory,
-} from "../decode/decoder.js";
+import type { RowsRequest, RowsResult, SequenceMemory } from "../decode/decoder.js";
 import { isQuireError, QuireError } from "../errors.js";
-import type { Tokenizer } from "../text/tokenizer.js";
 import { AsyncQueue } from "./async-queue.js";
 import { BranchMemory } from "./branch-memory.js";
+import { type ChannelResult, Channels } from "./channels.js";
 import { DraftMemory } from "./drafts/draft-memory.js";
 import type { DraftModel } from "./drafts/draft-model.js";
 import type { Segment } from "./forward.js";
-import type { FinishReason, Output, OutputPiece } from "./output.js";
+import type { FinishReason, OutputPiece } from "./output.js";
 import { type PassObservations, PolicyDriver } from "./policy-driver.js";
-import { BlockMemory, type BlockMemoryOptions } from "./views/block-memory.js";
+import {
+  type HeldMemory,
+  noStats,
+  type SequenceOptions,
+  type SequenceStats,
+  type StartMemory,
+} from "./sequence-options.js";
+import { BlockMemory } from "./views/block-memory.js";
 import { lastRows } from "./views/view-rows.js";
 
 /** One sequence in the engine: its decoder (a suspended generator), its memory, and what came out of it so far. It waits without a
  *  memory until it is admitted, and again after it was preempted; then its tokens are evaluated anew before the decoder goes on,
  *  which knows nothing of it. */
-
-export interface SequenceOptions {
-  readonly prompt: Int32Array;
-  readonly decoder: Decoder;
-  readonly policy: CachePolicy;
-  readonly sampler: Sampler;
-  readonly tokenizer: Tokenizer;
-  /** A fresh output for a channel. */
-  openOutput(): Output;
-  readonly maxTokens: number;
-  /** For decoders that read views. */
-  readonly blocks: BlockMemoryOptions;
-  readonly signal?: AbortSignal;
-  /** Whom it belongs to, for fairness. */
-  readonly user: string;
-  /** Sequences of different scopes share no prefixes. */
-  readonly scope?: string;
-  /** The adapter that it goes through. */
-  readonly adapter?: string;
-  /** Leave the memory for a next turn when the sequence is over. */
-  readonly keepMemory: boolean;
-  /** A token came out: seconds since the request (the first) or since the token before. */
-  onToken?(seconds: number, first: boolean): void;
-  /** The model that its decoder drafts with. */
-  readonly draft?: DraftModel;
-  /** Somebody watches what the decoder does. */
-  watch?(event: DecodeEvent): void;
-  /** Somebody looks at the memory after each pass, once the policy has made its edits. */
-  watchMemory?(store: KeyValueStore): void;
-}
-
-export interface SequenceStats {
-  promptTokens: number;
-  cachedTokens: number;
-  completionTokens: number;
-  passes: number;
-  rows: number;
-  secondsQueued: number;
-  secondsToFirstToken: number;
-  seconds: number;
-  preemptions: number;
-  readonly decode: Record<string, number>;
-  /** Of a model in which tokens go to different depths: how many went to each, from 1. */
-  readonly depths: number[];
-  /** Mean over layers. */
-  cacheEntries: number;
-  cacheBytes: number;
-  cachePeakBytes: number;
-  /** What the cache policy says of itself. */
-  cachePolicy: Record<string, number>;
-}
-
-/** What a sequence leaves behind for the next turn of a chat: its memory and the tokens that are in it. */
-export interface HeldMemory {
-  readonly store: KeyValueStore;
-  readonly tokens: Int32Array;
-  readonly policyRun: PolicyRun;
-  readonly policyLabel: string;
-  readonly adapter?: string;
-}
-
-/** What a sequence begins with, or begins again with. */
-export interface StartMemory {
-  readonly store: KeyValueStore;
-  /** Tokens that are in it. */
-  readonly tokens: Int32Array;
-  readonly policyRun: PolicyRun;
-  /** The draft's own memory, empty. */
-  readonly draftStore?: KeyValueStore;
-}
-
-/** What one channel of a sequence came to. */
-export interface ChannelResult {
-  readonly channel: number;
-  readonly notes: AnswerNotes;
-  readonly finishReason: FinishReason | undefined;
-}
-
-interface OpenChannel extends Channel {
-  readonly index: number;
-  readonly output: Output;
-  notes: AnswerNotes;
-}
 
 export class Sequence {
   readonly id: number;
@@ -125,9 +38,7 @@ export class Sequence {
   #memory: { readonly store: KeyValueStore; readonly policy: PolicyDriver } | undefined;
   #generator: Generator<RowsRequest, void, RowsResult> | undefined;
   readonly #held: number[] = [];
-  readonly #channels: OpenChannel[] = [];
-  readonly #started = performance.now();
-  #newestToken = 0;
+  readonly #channels: Channels;
   /** Tokens that were in the memory when it was taken away, and how many of them are in again. */
   #replay: Int32Array = new Int32Array(0);
   #replayed = 0;
@@ -152,23 +63,8 @@ export class Sequence {
       this.#branches = new BranchMemory(() => this.#mustHaveMemory().store);
     if (options.decoder.shapesMemory === "views")
       this.#blocks = new BlockMemory(() => this.#mustHaveMemory().store, options.blocks);
-    this.stats = {
-      promptTokens: options.prompt.length,
-      cachedTokens: 0,
-      completionTokens: 0,
-      passes: 0,
-      rows: 0,
-      secondsQueued: 0,
-      secondsToFirstToken: 0,
-      seconds: 0,
-      preemptions: 0,
-      decode: {},
-      depths: [],
-      cacheEntries: 0,
-      cacheBytes: 0,
-      cachePeakBytes: 0,
-      cachePolicy: {},
-    };
+    this.stats = noStats(options.prompt.length);
+    this.#channels = new Channels(options, this.stats, this.pieces);
   }
 
   get store(): KeyValueStore | undefined {
@@ -221,14 +117,14 @@ export class Sequence {
       return;
     }
     this.stats.cachedTokens = tokens.length;
-    this.stats.secondsQueued = (performance.now() - this.#started) / 1000;
+    this.stats.secondsQueued = this.#channels.seconds;
     this.#generator = options.decoder.decode({
       prompt: options.prompt,
       memory: this.#memoryForDecoder(),
       draft: this.#draft?.context,
       tokenizer: options.tokenizer,
-      ...this.#channel(0),
-      channel: (index) => this.#channel(index),
+      ...this.#channels.channel(0),
+      channel: (index) => this.#channels.channel(index),
       watch: options.watch,
       stats: this.stats.decode,
     });
@@ -401,23 +297,17 @@ export class Sequence {
     if (this.over) return;
     this.over = true;
     this.error = error;
-    this.stats.seconds = (performance.now() - this.#started) / 1000;
+    this.stats.seconds = this.#channels.seconds;
     const beside = this.#draftStore === undefined ? this.blockStores : [...this.blockStores, this.#draftStore];
     const stores = this.store === undefined ? [] : [this.store, ...beside];
     this.stats.cacheEntries = stores.reduce((sum, { entries }) => sum + entries, this.#blocks?.entriesBeside ?? 0);
     this.stats.cacheBytes = stores.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     this.stats.cachePeakBytes = stores.reduce((sum, { peakBytes }) => sum + peakBytes, 0);
     this.stats.cachePolicy = this.#memory?.policy.run.stats?.() ?? {};
-    if (error === undefined) {
-      for (const { index, output } of this.#channels) {
-        const text = output.flush();
-        if (text !== "") this.pieces.push({ text, token: -1, logProb: 0, ...(index > 0 ? { channel: index } : {}) });
-      }
-    }
+    if (error === undefined) this.#channels.flush();
     // In the midst of a round the decoder holds samplers of its own.
     if (error !== undefined) this.#generator?.return();
-    // The first channel's sampler is the caller's.
-    for (const { sampler } of this.#channels.slice(1)) sampler.close();
+    this.#channels.close();
     this.pieces.end(error);
   }
 
@@ -438,52 +328,13 @@ export class Sequence {
     return this.#request;
   }
 
-  #channel(index: number): OpenChannel {
-    const found = this.#channels[index];
-    if (found !== undefined) return found;
-    if (index !== this.#channels.length) {
-      throw new QuireError("bad-input", `The decoder asked for channel ${index}.`, { expected: this.#channels.length });
-    }
-    const { sampler, openOutput } = this.options;
-    const output = openOutput();
-    const channel: OpenChannel = {
-      index,
-      output,
-      notes: {},
-      sampler: index === 0 ? sampler : sampler.fork(index),
-      emit: (choice) => this.#emit(channel, choice),
-      remaining: () => output.remaining(),
-      describe: (notes) => {
-        channel.notes = { ...channel.notes, ...notes };
-      },
-    };
-    this.#channels.push(channel);
-    return channel;
-  }
-
   get finishReason(): FinishReason | undefined {
-    return this.#channels[0]?.output.finish;
+    return this.#channels.finishReason;
   }
 
   /** What came of each answer or worker. */
   get results(): readonly ChannelResult[] {
-    return this.#channels.map(({ index, output, notes }) => ({ channel: index, notes, finishReason: output.finish }));
-  }
-
-  #emit({ index, output }: OpenChannel, choice: Choice): boolean {
-    const { onToken } = this.options;
-    const piece = output.push(choice);
-    if (piece !== undefined) {
-      const now = performance.now();
-      const first = this.stats.completionTokens === 0;
-      const seconds = (now - (first ? this.#started : this.#newestToken)) / 1000;
-      if (first) this.stats.secondsToFirstToken = seconds;
-      this.#newestToken = now;
-      this.stats.completionTokens++;
-      this.pieces.push(index > 0 ? { ...piece, channel: index } : piece);
-      onToken?.(seconds, first);
-    }
-    return output.finish !== undefined;
+    return this.#channels.results;
   }
 
   #advance(result: RowsResult | undefined): void {
