@@ -103,7 +103,7 @@ export const methods: readonly MethodRow[] = [
       "works",
       "programs",
     ],
-    recode: ["2510.23564", "Plan and act in one program, expanded depth first"],
+    recode: ["2510.23564", "Plan and act in one program, expanded depth first", "works"],
     "br-rm": ["2510.23596", "A judge that branches to the criteria that matter, then re-reads"],
     "structural-recursion": ["2401.12947", "Does a model compute a recursive function, or a shortcut?", "works"],
   }),
