@@ -80,7 +80,7 @@ test.concurrent.each([
     /a number of at least 0/,
   ],
   ["a wrong choice", ["search", ".", "x", "--mode", "fast"], /'fast' is invalid/, /expected: hybrid, text, vector/],
-  ["a planned method", ["chat", "hi", "--cache", "longheads"], /planned/, /full, window/],
+  ["a planned method", ["chat", "hi", "--decoder", "recurrent-depth-sampler"], /planned/, /autoregressive/],
   ["a method of another kind", ["chat", "hi", "--cache", "mmr"], /--selector/, /full, window/],
   ["an unknown model command", ["models", "lst"], /no command "lst"/, /Did you mean list\?/],
   ["a model that is not installed", ["models", "path", "qwen3-4b"], /not installed/, /quire models pull/],
