@@ -80,7 +80,7 @@ export const methods: readonly MethodRow[] = [
     hcam: ["2105.14039", "Attend to chunk summaries first, then in detail inside the chosen few"],
   }),
   ...published("trainer", {
-    "seco-spaco": ["2505.16710", "Train on long sequences chunk by chunk, with the memory of one chunk"],
+    "seco-spaco": ["2505.16710", "Train on long sequences chunk by chunk, with the memory of one chunk", "works"],
     recut: ["2506.10822", "Shorter correct reasoning by stepwise long and short trials"],
   }),
   ...published("chunker", {
