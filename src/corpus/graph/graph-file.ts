@@ -10,6 +10,7 @@ import { z } from "zod";
 import { isQuireError } from "../../errors.js";
 import { type GraphSummary, openSummary, type StoredSummary } from "../../structure/graph-summary.js";
 import { diskError } from "../file-problem.js";
+import { localFolder } from "../index/place.js";
 import { type KeptGraph, type LinkKind, linkKinds } from "./link-kinds.js";
 
 export const graphFileName = "graph.quire";
@@ -38,7 +39,7 @@ export async function writeGraphFile(folder: string, { version, nearBy, links }:
   const body = await promisify(deflate)(Buffer.concat(pieces));
   const sha256 = createHash("sha256").update(body).digest("hex");
   const head = `${JSON.stringify({ format, version, nearBy, sha256, links: sizes })}\n`;
-  const path = join(folder, graphFileName);
+  const path = join(localFolder(folder), graphFileName);
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     await writeFile(temporary, Buffer.concat([Buffer.from(head), body]));
@@ -51,7 +52,7 @@ export async function writeGraphFile(folder: string, { version, nearBy, links }:
 
 export async function readGraphFile(folder: string, version: string): Promise<KeptGraph | undefined> {
   try {
-    const bytes = await readFile(join(folder, graphFileName));
+    const bytes = await readFile(join(localFolder(folder), graphFileName));
     const end = bytes.indexOf(10);
     const head = headSchema.parse(JSON.parse(bytes.subarray(0, end).toString("utf8")));
     const body = bytes.subarray(end + 1);

@@ -14,6 +14,7 @@ import type { Candidate, CandidateSource, SearchMode } from "../select/selector.
 import { emptyCorpus, type WalkOptions } from "../walk.js";
 import { type AllChunks, type AllChunksOptions, indexVersion, readAllChunks } from "./all-chunks.js";
 import { IndexKeeper } from "./keeper.js";
+import { isAddress } from "./place.js";
 import { IndexReader, type IndexStats, type ReadableTables } from "./reader.js";
 import { neighboursOf, searchHybrid, searchText, searchVector } from "./search.js";
 import type { IndexProgress, UpdateResult } from "./update.js";
@@ -29,7 +30,7 @@ export interface CorpusIndexOptions {
   readonly embeddingModel?: string;
   /** What a chunker that asks a model needs. */
   readonly chunkContext?: Pick<ChunkContext, "tokenEnds" | "model" | "note">;
-  /** Default: `corpora/<hash of the folder's path>` in the cache folder. */
+  /** A folder, or an address of an object store. Default: `corpora/<hash of the folder's path>` in the cache folder. */
   readonly indexFolder?: string;
   /** Which files; see `walk`. */
   readonly files?: Pick<WalkOptions, "include" | "exclude" | "maxFileBytes" | "followLinks">;
@@ -71,7 +72,8 @@ export interface CorpusIndex extends CandidateSource {
 
 export async function openCorpusIndex(folder: string, options: CorpusIndexOptions): Promise<CorpusIndex> {
   const root = await existing(folder);
-  const indexFolder = resolve(options.indexFolder ?? defaultIndexFolder(root));
+  const place = options.indexFolder ?? defaultIndexFolder(root);
+  const indexFolder = isAddress(place) ? place : resolve(place);
   const keeper = new IndexKeeper(root, indexFolder, options);
   const reader = new IndexReader(indexFolder, options);
 

@@ -8,6 +8,7 @@ import { diskError } from "../file-problem.js";
 import { parserVersion } from "../parse/parse.js";
 import type { CorpusIndexOptions, UpdateOptions } from "./corpus-index.js";
 import { acquireLock } from "./lock.js";
+import { localFolder } from "./place.js";
 import { modelName } from "./reader.js";
 import type { FileRow } from "./rows.js";
 import { type IndexSettings, indexFormat, readSettings, writeSettings } from "./settings.js";
@@ -57,10 +58,11 @@ export class IndexKeeper {
   async #updateLocked(options: UpdateOptions): Promise<UpdateResult> {
     const { whenLocked = "wait", onNotice } = this.#options;
     const signal = options.signal ?? this.#options.signal;
-    await mkdir(this.#folder, { recursive: true }).catch((cause: unknown) => {
-      throw diskError(`The index folder ${this.#folder} cannot be made`, cause);
+    const folder = localFolder(this.#folder);
+    await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+      throw diskError(`The index folder ${folder} cannot be made`, cause);
     });
-    const lock = await acquireLock(this.#folder, {
+    const lock = await acquireLock(folder, {
       whenLocked,
       signal,
       onWait: (holder) => onNotice?.(`Waiting for ${holder}, which is indexing the same folder.`),

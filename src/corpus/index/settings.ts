@@ -4,6 +4,9 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { diskError } from "../file-problem.js";
+import { isAddress } from "./place.js";
+import { readRemoteSettings, writeRemoteSettings } from "./remote-settings.js";
+import { settingsFileName } from "./settings-names.js";
 
 /** Raised when the tables change, so that older indexes are made anew. */
 export const indexFormat = 1;
@@ -23,14 +26,18 @@ const settingsSchema = z.object({
 
 export type IndexSettings = z.infer<typeof settingsSchema>;
 
-const fileName = "settings.json";
-
 /** Undefined where there are none; "damaged" where they cannot be read. */
 export async function readSettings(folder: string): Promise<IndexSettings | "damaged" | undefined> {
   let text: string;
   try {
-    text = await readFile(join(folder, fileName), "utf8");
+    if (isAddress(folder)) {
+      const found = await readRemoteSettings(folder);
+      if (found === undefined) return undefined;
+      text = found;
+    } else text = await readFile(join(folder, settingsFileName), "utf8");
   } catch (cause) {
+    // A store that cannot be reached is no damaged index.
+    if (isAddress(folder)) throw cause;
     return (cause as NodeJS.ErrnoException).code === "ENOENT" ? undefined : "damaged";
   }
   try {
@@ -42,7 +49,8 @@ export async function readSettings(folder: string): Promise<IndexSettings | "dam
 }
 
 export async function writeSettings(folder: string, settings: IndexSettings): Promise<void> {
-  const path = join(folder, fileName);
+  if (isAddress(folder)) return writeRemoteSettings(folder, JSON.stringify(settings));
+  const path = join(folder, settingsFileName);
   try {
     await writeFile(`${path}.new`, `${JSON.stringify(settings, null, 2)}\n`);
     await rename(`${path}.new`, path);
@@ -50,5 +58,3 @@ export async function writeSettings(folder: string, settings: IndexSettings): Pr
     throw diskError(`${path} cannot be written`, cause);
   }
 }
-
-export const settingsFileName = fileName;

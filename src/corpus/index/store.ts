@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { type Connection, connect, Index, type Table } from "@lancedb/lancedb";
 import { isQuireError, QuireError } from "../../errors.js";
 import { diskError, isDiskError } from "../file-problem.js";
+import { isAddress } from "./place.js";
 import { type ChunkRow, chunkSchema, type FileRow, fileSchema } from "./rows.js";
-import { settingsFileName } from "./settings.js";
+import { settingsFileName, settingsTableName } from "./settings-names.js";
 
 export interface Store {
   readonly chunks: Table;
@@ -67,9 +68,11 @@ export async function openStore(folder: string): Promise<Store> {
 }
 
 export async function createStore(folder: string, dimensions: number | undefined): Promise<Store> {
-  await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
-    throw diskError(`The index folder ${folder} cannot be made`, cause);
-  });
+  if (!isAddress(folder)) {
+    await mkdir(folder, { recursive: true }).catch((cause: unknown) => {
+      throw diskError(`The index folder ${folder} cannot be made`, cause);
+    });
+  }
   await removeStore(folder);
   return onTables("Making the index", async () => {
     const connection = await openConnection(folder);
@@ -83,6 +86,7 @@ export async function createStore(folder: string, dimensions: number | undefined
 }
 
 export async function removeStore(folder: string): Promise<void> {
+  if (isAddress(folder)) return removeRemoteStore(folder);
   try {
     await rm(join(folder, settingsFileName), { force: true });
     for (const table of [chunkTable, fileTable])
@@ -90,6 +94,17 @@ export async function removeStore(folder: string): Promise<void> {
   } catch (cause) {
     throw diskError(`The old index in ${folder} cannot be removed`, cause);
   }
+}
+
+async function removeRemoteStore(address: string): Promise<void> {
+  await onTables("Removing the old index", async () => {
+    const connection = await openConnection(address);
+    const there = await connection.tableNames();
+    for (const table of [settingsTableName, chunkTable, fileTable]) {
+      if (there.includes(table)) await connection.dropTable(table);
+    }
+    connection.close();
+  });
 }
 
 function storeOf(connection: Connection, chunks: Table, files: Table): Store {

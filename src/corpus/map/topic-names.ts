@@ -5,6 +5,7 @@ import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { diskError } from "../file-problem.js";
+import { localFolder } from "../index/place.js";
 
 const fileName = "topic-names.json";
 const schema = z.object({ model: z.string(), names: z.record(z.string(), z.string()) });
@@ -18,14 +19,14 @@ export interface TopicNames {
 /** None where there is no file, or one that cannot be read: names can always be asked for again. */
 export async function readTopicNames(indexFolder: string): Promise<TopicNames> {
   try {
-    return schema.parse(JSON.parse(await readFile(join(indexFolder, fileName), "utf8")));
+    return schema.parse(JSON.parse(await readFile(join(localFolder(indexFolder), fileName), "utf8")));
   } catch {
     return { model: "", names: {} };
   }
 }
 
 export async function writeTopicNames(indexFolder: string, names: TopicNames): Promise<void> {
-  const path = join(indexFolder, fileName);
+  const path = join(localFolder(indexFolder), fileName);
   const temporary = `${path}.${randomBytes(6).toString("hex")}`;
   try {
     await writeFile(temporary, JSON.stringify(names));
