@@ -1,5 +1,7 @@
 import { readFile, realpath } from "node:fs/promises";
+import path from "node:path";
 import { type Command, Option } from "commander";
+import { isAddress } from "../../corpus/index/place.js";
 import { nearest, QuireError } from "../../errors.js";
 import { suggestion } from "../../method.js";
 import type { BatchJob, JobInput, JobResult, JobState, JobView } from "../../queue/job.js";
@@ -62,7 +64,7 @@ export function define(command: Command): void {
     .addOption(new Option("--include <glob...>", "only these files"))
     .addOption(new Option("--exclude <glob...>", "not these files"))
     .addOption(new Option("--embedder <name>", 'index: embedding model, or "none"'))
-    .addOption(new Option("--index-folder <folder>", "index: where it is kept"))
+    .addOption(new Option("--index-folder <folder>", "index: where it is kept, also s3://bucket/name"))
     .addOption(number("--part <tokens>", "read: most tokens read by one call", undefined, { least: 50, whole: true }))
     .addOption(number("--max-tokens <n>", "read: most tokens of each answer", undefined, { least: 16, whole: true }));
   queueOptions(add, [
@@ -155,7 +157,10 @@ async function inputOf(
     });
   }
   await checkFolder(target, flags);
-  const { chunker, include, exclude, embedder, indexFolder, part, maxTokens: answer } = flags;
+  const { chunker, include, exclude, embedder, part, maxTokens: answer } = flags;
+  // Workers stand in folders of their own.
+  const place = flags.indexFolder;
+  const indexFolder = place === undefined || isAddress(place) ? place : path.resolve(place);
   const shared = { folder: await realpath(target), chunker, files: { include, exclude } };
   if (kind === "index") return { ...shared, type: "index", embedder, indexFolder };
   return { ...shared, type: "read", instruction: instruction ?? "", part, answer };
