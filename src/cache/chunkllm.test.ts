@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { decoder } from "../decode/decoder.js";
+import { forcedDecoder, promptAndSteps } from "../decode/forced.case.js";
 import { createSampler } from "../decode/sample/sampler.js";
 import { Engine } from "../engine/engine.js";
 import { type LoadedModel, loadModel } from "../engine/model.js";
@@ -108,23 +108,10 @@ describe.each(["llama", "qwen3", "gemma3"] as const)("chunkllm on %s", (architec
 
   async function logitsOf(policy: CachePolicy): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
-    const forced = decoder({
-      name: "forced",
-      title: "A given text",
-      options: z.object({}),
-      exact: true,
-      rewinds: false,
-      *decode({ prompt }) {
-        let next = prompt;
-        for (let step = 0; step <= steps; step++) {
-          rows.push((yield { tokens: next, want: "last" }).logits(next.length - 1).slice());
-          next = Int32Array.of(1 + ((step * 37) % 200));
-        }
-      },
-    });
+    const forced = forcedDecoder(promptAndSteps(prompt, steps), (row) => rows.push(row));
     const sequence = engine.start({
       prompt,
-      decoder: forced(),
+      decoder: forced,
       policy,
       sampler: createSampler({ temperature: 0 }),
       maxTokens: steps + 5,

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
-import { decoder } from "../decode/decoder.js";
+import { forcedDecoder } from "../decode/forced.case.js";
 import { createSampler } from "../decode/sample/sampler.js";
 import { Engine } from "../engine/engine.js";
 import { type LoadedModel, loadModel } from "../engine/model.js";
@@ -36,21 +35,11 @@ describe.each(["llama", "qwen3", "gemma3"] as const)("longheads on %s", (archite
   /** Logits of the last row of a text of which the first tokens come at once and the others one by one. */
   async function logitsOf(policy: CachePolicy, tokens: Int32Array, atOnce: number): Promise<Float32Array[]> {
     const rows: Float32Array[] = [];
-    const forced = decoder({
-      name: "forced",
-      title: "A given text",
-      options: z.object({}),
-      exact: true,
-      rewinds: false,
-      *decode() {
-        rows.push((yield { tokens: tokens.slice(0, atOnce), want: "last" }).logits(atOnce - 1).slice());
-        for (let at = atOnce; at < tokens.length; at++)
-          rows.push((yield { tokens: tokens.slice(at, at + 1), want: "last" }).logits(0).slice());
-      },
-    });
+    const oneByOne = Array.from(tokens.subarray(atOnce), (token) => Int32Array.of(token));
+    const forced = forcedDecoder([tokens.slice(0, atOnce), ...oneByOne], (row) => rows.push(row));
     const sequence = engine.start({
       prompt: tokens.slice(0, atOnce),
-      decoder: forced(),
+      decoder: forced,
       policy,
       sampler: createSampler({ temperature: 0 }),
       maxTokens: tokens.length - atOnce + 1,

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { z } from "zod";
-import { decoder } from "../decode/decoder.js";
+import { forcedDecoder, promptAndSteps } from "../decode/forced.case.js";
 import { createSampler } from "../decode/sample/sampler.js";
 import { Engine } from "../engine/engine.js";
 import { type LoadedModel, loadModel } from "../engine/model.js";
@@ -251,23 +250,10 @@ describe.each(["llama", "qwen3", "gemma3"] as const)("spatten on %s", (architect
         return made;
       },
     };
-    const forced = decoder({
-      name: "forced",
-      title: "A given text",
-      options: z.object({}),
-      exact: true,
-      rewinds: false,
-      *decode({ prompt }) {
-        let next = prompt;
-        for (let step = 0; step <= steps; step++) {
-          logits.push((yield { tokens: next, want: "last" }).logits(next.length - 1).slice());
-          next = Int32Array.of(1 + ((step * 37) % 200));
-        }
-      },
-    });
+    const forced = forcedDecoder(promptAndSteps(prompt, steps), (row) => logits.push(row));
     const sequence = engine.start({
       prompt,
-      decoder: forced(),
+      decoder: forced,
       policy: watched,
       sampler: createSampler({ temperature: 0 }),
       maxTokens: steps + 5,
