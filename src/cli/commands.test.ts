@@ -43,17 +43,21 @@ const keys = ["add", "list", "rm"].map((name) => `keys ${name}`);
 const jobs = ["add", "list", "show", "cancel"].map((name) => `jobs ${name}`);
 /** They have no result of their own: what they hold does, or another program reads it. */
 const withoutResult = ["models", "keys", "jobs", "mcp", "cache"];
-test.concurrent.each([...commandTable.map(({ name }) => name), ...models, ...keys, ...jobs, "cache inspect", "eval recursion"])(
-  "%s --help shows options and examples",
-  async (words) => {
-    const given = words.split(" ");
-    const { code, stdout, stderr } = await runCli([...given, "--help"]);
-    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-    expect(stdout).toMatch(new RegExp(`^Usage: quire ${words}`));
-    expect(stdout.match(/^ {2}\$ .*quire /gm)?.length ?? 0).toBeGreaterThanOrEqual(2);
-    if (!withoutResult.includes(words)) expect(stdout).toContain("--json");
-  },
-);
+test.concurrent.each([
+  ...commandTable.map(({ name }) => name),
+  ...models,
+  ...keys,
+  ...jobs,
+  "cache inspect",
+  "eval recursion",
+])("%s --help shows options and examples", async (words) => {
+  const given = words.split(" ");
+  const { code, stdout, stderr } = await runCli([...given, "--help"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toMatch(new RegExp(`^Usage: quire ${words}`));
+  expect(stdout.match(/^ {2}\$ .*quire /gm)?.length ?? 0).toBeGreaterThanOrEqual(2);
+  if (!withoutResult.includes(words)) expect(stdout).toContain("--json");
+});
 
 test("--version names the native libraries", async () => {
   const { code, stdout } = await runCli(["--version"]);

@@ -34,7 +34,10 @@ describe.skipIf(!hasRedis)("jobs of a server with a queue", { timeout: 60_000 },
     const read = await finished({ type: "read", corpus: corpus.id, instruction: "Summarise" });
     expect(read).toMatchObject({ object: "job", corpus: "Minutes", calls: { done: 1, open: 0 }, model: "scripted" });
     expect(read.result.parts[0].sources).toMatchObject([{ file: "may.md", start_line: 1 }]);
-    expect(read.result).toMatchObject({ answer: "about === may.md ===\nThe budget was approved.", usage: { calls: 1 } });
+    expect(read.result).toMatchObject({
+      answer: "about === may.md ===\nThe budget was approved.",
+      usage: { calls: 1 },
+    });
     expect((await finished({ type: "index", corpus: corpus.id })).result).toMatchObject({ documents: 1 });
     const requests = [{ custom_id: "a", messages: [{ role: "user", content: "One?" }] }];
     const answered = await finished({ type: "batch", requests });
