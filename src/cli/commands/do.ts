@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline/promises";
 import { type Command, Option } from "commander";
 import { z } from "zod";
 import { diskError } from "../../corpus/file-problem.js";
 import { isQuireError, QuireError } from "../../errors.js";
 import type { FolderWorld } from "../../programs/expand/folder-environment.js";
 import { nodeOf, outlineOf, type PlanNode, type PlanTree } from "../../programs/expand/plan-tree.js";
+import { canAsk, confirm } from "../confirm.js";
 import { count } from "../layout.js";
 import { checkFolder, openFolder } from "../open-folder.js";
 import { openModel } from "../open-model.js";
@@ -154,21 +154,12 @@ function tell(session: Session, tree: PlanTree, node: PlanNode, shown: Map<numbe
 
 async function mayWrite(session: Session, { yes }: Flags, name: string, text: string): Promise<boolean> {
   if (yes === true) return true;
-  if (process.stdin.isTTY !== true || session.json) {
+  if (!canAsk(session)) {
     throw new QuireError("bad-option", `The plan wants to write ${name}, and nobody can be asked.`, {
       fix: "Use --yes to let it write into the output folder.",
     });
   }
-  session.progress.clear();
-  const ask = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const said = await ask.question(`Write ${name} (${count(text.length, "character")})? [y/N] `, {
-      signal: session.signal,
-    });
-    return /^y(es)?$/i.test(said.trim());
-  } finally {
-    ask.close();
-  }
+  return confirm(session, `Write ${name} (${count(text.length, "character")})?`, "no");
 }
 
 const treeShape = z.object({

@@ -3,6 +3,7 @@ import type { SkippedPath } from "../../corpus/walk.js";
 import { isQuireError, QuireError } from "../../errors.js";
 import type { ReadOptions, ReadPlan } from "../../programs/read.js";
 import type { ReadSessionOptions } from "../../read-session.js";
+import { canAsk, confirm } from "../confirm.js";
 import { count, seconds } from "../layout.js";
 import { checkFolder } from "../open-folder.js";
 import { openModel } from "../open-model.js";
@@ -27,6 +28,7 @@ export interface Flags extends ModelFlags, GenerationFlags {
   readonly include?: string[];
   readonly exclude?: string[];
   readonly plan?: boolean;
+  readonly yes?: boolean;
   readonly fresh?: boolean;
   readonly part?: number | "auto";
   readonly parallel?: number;
@@ -36,6 +38,9 @@ export interface Flags extends ModelFlags, GenerationFlags {
   readonly embedder?: string;
 }
 
+/** Calls above which somebody at a terminal is asked first. */
+const askAbove = 200;
+
 export function define(command: Command): void {
   command
     .description("Reads all of a file or folder, however long, and does with it what the instruction says.")
@@ -43,6 +48,7 @@ export function define(command: Command): void {
     .argument("<instruction>", 'what to do, as "Summarise", or a question');
   modelOptions(command)
     .addOption(new Option("--plan", "show the tree of calls and its cost, and stop"))
+    .addOption(new Option("-y, --yes", `begin without asking, also above ${askAbove} calls`))
     .addOption(new Option("--fresh", "make all calls again, also those of a run that was stopped"))
     .addOption(
       numberOr(
@@ -124,6 +130,7 @@ async function run(session: Session, target: string, instruction: string, flags:
     const { log, remove } = await openReadLog(target, instruction, model.id, flags);
     if (log.size > 0) session.hint(`Going on where an earlier run stopped: ${count(log.size, "call")} done.`);
     session.hint(planLine(plan));
+    await askAboveLimit(session, flags, plan.calls - Math.min(log.size, plan.calls), expectedSeconds);
     session.progress.show({ phase: "Reading", done: Math.min(log.size, plan.calls), total: plan.calls, unit: "calls" });
     const started = performance.now();
     const output = await readThrough(text, instruction, {
@@ -200,6 +207,14 @@ function writePlan(session: Session, plan: ReadPlan, model: string, expectedSeco
   );
   if (expectedSeconds !== undefined)
     session.line(`Time: about ${seconds(expectedSeconds)}, by what was measured of this model.`);
+}
+
+/** Long work is begun by a person's word; without a person the limits of the command hold. */
+async function askAboveLimit(session: Session, { yes }: Flags, calls: number, expected?: number): Promise<void> {
+  if (yes === true || calls <= askAbove || !canAsk(session)) return;
+  const time = expected === undefined ? "" : `, about ${seconds(expected)}`;
+  if (await confirm(session, `This takes ${count(calls, "call")}${time}. Begin?`, "yes")) return;
+  throw new QuireError("cancelled", "Nothing was read.", { fix: "Look at it with --plan, or set --max-calls." });
 }
 
 function warnOfSkipped(session: Session, skipped: readonly SkippedPath[]): void {
