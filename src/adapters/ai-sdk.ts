@@ -44,7 +44,11 @@ export function quireModel(quire: Quire, options: QuireModelOptions = {}): Langu
     async doStream(call) {
       const { messages, generate, warnings } = requestOf(call, options);
       const pieces = quire.stream(messages, generate);
-      return { stream: ReadableStream.from(parts(pieces, warnings, call.abortSignal)) as ReadableStream<LanguageModelV3StreamPart> };
+      return {
+        stream: ReadableStream.from(
+          parts(pieces, warnings, call.abortSignal),
+        ) as ReadableStream<LanguageModelV3StreamPart>,
+      };
     },
   };
 }

@@ -127,7 +127,7 @@ describe("drafts in the engine", () => {
     const asked = { prompt: prompt.subarray(0, 40), maxTokens: 560 };
     const expected = await ask(alone, asked);
     await alone.close();
-    const engine = open({ cacheMemoryBytes: alone.memory.bytesFor(4700) });
+    const engine = open({ cacheMemoryBytes: alone.memory.bytesFor(3500) });
     const growing = await begin(engine, { prompt: prompt.subarray(0, 50), maxTokens: 900 });
     const drafting: Sequence[] = [];
     // One of them, at least, is between two rounds when the first needs more room.
