@@ -38,7 +38,7 @@ export const methods: readonly MethodRow[] = [
       "works",
       "cache-reading",
     ],
-    longheads: ["2402.10685", "Each head reads a few chunks, renumbered to fit the trained length"],
+    longheads: ["2402.10685", "Each head reads a few chunks, renumbered to fit the trained length", "works"],
     chunkllm: ["2510.02361", "Small trained adapters pick the chunks that each layer reads", "works", "cache-reading"],
   }),
   ...published("engine", {
