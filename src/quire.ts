@@ -2,8 +2,6 @@ import { totalmem } from "node:os";
 import type { CacheType } from "./cache/store/key-values.js";
 import { Chat, type ChatOptions } from "./chat.js";
 import { type Corpus, type CorpusOptions, openCorpus } from "./corpus-session.js";
-import type { Decoder } from "./decode/decoder.js";
-import { equalAnswers } from "./decode/rollout/paths.js";
 import { createSampler } from "./decode/sample/sampler.js";
 import { Engine } from "./engine/engine.js";
 import type { EngineObserver } from "./engine/engine-observer.js";
@@ -13,14 +11,16 @@ import type { Schedule } from "./engine/schedule/planner.js";
 import type { HeldMemory } from "./engine/sequence-options.js";
 import { QuireError } from "./errors.js";
 import type { GenerateOptions, GeneratePiece, GenerateResult } from "./generate-options.js";
+import { drawn, fitPrompt, parsed, samplingOf } from "./generation-inputs.js";
 import { partOf } from "./methods.js";
 import type { ChatMessage, GenerationRequest, LanguageModel } from "./programs/language-model.js";
 import { chooseAmong, scoreText, scoreTokens, tokenEnds } from "./scoring.js";
 import { encodePrompt } from "./text/chat-prompt.js";
 import { type ChatTemplate, chatTemplate, ggufChatTemplate } from "./text/chat-template.js";
 import { ggufTokenizer } from "./text/gguf-tokenizer.js";
+import { closingInTime } from "./text/grammar/closing-in-time.js";
 import { grammarFor } from "./text/grammar/grammar.js";
-import type { GrammarMask, GrammarMasks } from "./text/grammar/grammar-mask.js";
+import type { GrammarMasks } from "./text/grammar/grammar-mask.js";
 import { openHfTokenizer } from "./text/hf-tokenizer.js";
 import type { TokenLogProbOptions, TokenLogProbs } from "./text/text-scoring.js";
 import type { Tokenizer, TokenMask } from "./text/tokenizer.js";
@@ -401,62 +401,6 @@ function mustChat({ name, template }: Quire): void {
     expected: "a model that was trained to chat",
     fix: "Use an instruct model, or a method that scores texts, such as meta-chunking:by=perplexity.",
   });
-}
-
-/** The answer must be whole when its tokens run out: near the end only the shortest way to an end stays allowed. */
-function closingInTime(mask: GrammarMask, maxTokens: number, used = 0): TokenMask {
-  let tokens = used;
-  return {
-    apply: (logits) => {
-      if (maxTokens - tokens <= mask.bytesToEnd + 1) mask.closing = true;
-      mask.apply(logits);
-    },
-    accept: (token) => {
-      tokens++;
-      mask.accept(token);
-    },
-    clone: () => closingInTime(mask.clone(), maxTokens, tokens),
-    close: () => mask.close(),
-  };
-}
-
-function fitPrompt(
-  tokens: Int32Array,
-  contextTokens: number,
-  maxTokens: number,
-  overflow: NonNullable<GenerateOptions["overflow"]>,
-): { tokens: Int32Array; dropped: number } {
-  if (overflow === "error" || tokens.length < contextTokens) return { tokens, dropped: 0 };
-  const room = contextTokens - Math.min(maxTokens, Math.floor(contextTokens / 4));
-  const head = overflow === "drop-middle" ? Math.floor(room / 2) : 0;
-  const kept = new Int32Array(room);
-  kept.set(tokens.subarray(0, head));
-  kept.set(tokens.subarray(tokens.length - (room - head)), head);
-  return { tokens: kept, dropped: tokens.length - room };
-}
-
-function samplingOf(options: GenerateOptions) {
-  const { temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty } = options;
-  const { penaltyWindow, logitBias, seed, logprobs } = options;
-  return {
-    ...{ temperature, topK, topP, minP, repetitionPenalty, frequencyPenalty, presencePenalty },
-    ...{ penaltyWindow, logitBias, seed, logprobs },
-  };
-}
-
-/** Where several answers differ by chance alone, chance there must be. */
-function drawn<Sampling extends { temperature?: number }>(decoder: Decoder, sampling: Sampling): Sampling {
-  if (decoder.draws !== true) return sampling;
-  if (sampling.temperature === 0) throw equalAnswers(decoder.answers ?? 1);
-  return { ...sampling, temperature: sampling.temperature ?? 1 };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 export async function finish(
