@@ -95,6 +95,19 @@ describe.each(["llama", "qwen3", "gemma3"] as const)("longheads on %s", (archite
     await expect(logitsOf(full(), tokens, tokens.length)).rejects.toThrow(/context holds/);
   });
 
+  it("reads in its own chunks beside others in the same pass", async () => {
+    const tokens = text(101);
+    const sizes = [
+      { window: 32, chunk: 8 },
+      { window: 30, chunk: 10 },
+      { window: 48, chunk: 12 },
+    ];
+    const alone: Float32Array[][] = [];
+    for (const size of sizes) alone.push(await logitsOf(longheads(size), tokens, 60));
+    const together = await Promise.all(sizes.map((size) => logitsOf(longheads(size), tokens, 60)));
+    for (const [i, rows] of together.entries()) expect(distance(rows, alone[i]!)).toBeLessThan(close);
+  });
+
   it("reads other chunks by lot than by fit", async () => {
     const tokens = text(101);
     const [best] = await logitsOf(longheads({ window: 32, chunk: 8 }), tokens, 101);

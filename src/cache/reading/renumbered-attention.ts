@@ -173,7 +173,7 @@ export function chunkSummaries({ graph, queries, keys, values, own, scale, rotat
   const [heads = 1, length = 1, width = 1] = queries.shape;
   const kvHeads = keys.size(0);
   const group = heads / kvHeads;
-  const back = fixedInput(graph, `back ${own}`, () => ({
+  const back = fixedInput(graph, `back ${own} of ${length}`, () => ({
     values: new Int32Array(length).fill(-own * length),
     shape: [length],
   }));
