@@ -1,3 +1,4 @@
+import { isQuantised } from "../../tensor/dtype.js";
 import type { Graph } from "../../tensor/graph.js";
 import { linearExperts } from "../../tensor/ops/matmul.js";
 import type { Tensor } from "../../tensor/tensor.js";
@@ -83,7 +84,7 @@ export function chunkAttention(read: ChunkRead): ChunkReadResult {
     const sum = weightedChunks(far.slice(0, kvHead * group, group), chunksOf(values, kvHead), ownIds(kvHead));
     fromFar = fromFar === undefined ? sum : fromFar.concat(sum, 0);
   }
-  const ownValues = values.slice(1, own * chunk, ownLength).cast("f32");
+  const ownValues = floats(values.slice(1, own * chunk, ownLength));
   const fromNear = ownValues.outerSum(near.reshape(kvHeads, group, ownLength).transpose());
   const attended = (fromFar as Tensor).reshape(heads, rows, width).add(fromNear.reshape(heads, rows, width));
   return {
@@ -154,6 +155,13 @@ function weightedChunks(weights: Tensor, chunks: Tensor, ids: Tensor): Tensor {
 
 const fewRows = 16;
 
+/** [K, n, D] out of the memory as f32. Quantised entries are only read where they lie together: head by head. */
+function floats(part: Tensor): Tensor {
+  if (!isQuantised(part.dtype)) return part.cast("f32");
+  const heads = Array.from({ length: part.size(0) }, (_, head) => part.slice(0, head, 1).cast("f32"));
+  return heads.reduce((all, head) => all.concat(head, 0));
+}
+
 export interface FullChunk {
   readonly graph: Graph;
   /** f32 [H, l, D], rotated at their true positions. */
@@ -177,13 +185,13 @@ export function chunkSummaries({ graph, queries, keys, values, own, scale, rotat
     values: new Int32Array(length).fill(-own * length),
     shape: [length],
   }));
-  const stored = keys.cast("f32");
+  const stored = floats(keys);
   const local = rotate(stored.permute(1, 0, 2).cont(), back)
     .permute(1, 0, 2)
     .cont();
   const over = (weights: Tensor, rows: number, summed: Tensor): Tensor =>
     weights.reshape(kvHeads, group * rows, length).matmul(summed);
-  const attended = over(queries.cont().linear(stored).softmax({ scale }), length, values.cast("f32"));
+  const attended = over(queries.cont().linear(stored).softmax({ scale }), length, floats(values));
   const mean = attended
     .reshape(heads, length, width)
     .permute(0, 2, 1)
